@@ -1,0 +1,80 @@
+/* report: what an office says about one dataset in one period, how reports fold, and whether one may stand.
+ *
+ * Facts are sorted by (indicator, region) and hold each pair once; that order is an invariant of every array of facts
+ * in the program. Region and indicator are numbers of one catalogue. */
+#ifndef SUMU_CORE_REPORT_H
+#define SUMU_CORE_REPORT_H
+
+#include "core/catalog.h"
+#include "core/reason.h"
+
+enum action { REPLACE, MERGE, WITHDRAW, ADD };
+const char *action_word(enum action a);
+bool action_find(const char *word, enum action *a); /* English word, or 替换 合并 撤回 累加 */
+
+enum { REPORT_ROWS = 20000, REPORT_BYTES = 200 * 1024 };
+
+struct fact {
+        int64_t value;
+        uint32_t region;
+        uint16_t indicator;
+        uint8_t q;   /* enum qualifier */
+        uint8_t own; /* written as the region's own: no overlap with those below it */
+};
+
+struct note { /* of a row; kept as its explanation */
+        uint32_t region, indicator;
+        const char *text;
+};
+
+struct report {
+        uint32_t dataset;
+        struct period period;
+        enum action action;
+        struct fact *facts; /* sorted */
+        size_t n;
+        const char *note;
+        struct note *notes;
+        size_t n_notes;
+};
+
+/* The place of a revision among those of the same report. */
+struct place {
+        uint32_t turn;
+        uint64_t seq;
+};
+int place_compare(struct place a, struct place b);
+
+/* What stands of one office, dataset and period: sorted facts. A zeroed struct is empty. */
+struct standing {
+        struct fact *facts;
+        size_t n, cap;
+};
+void standing_close(struct standing *s);
+bool standing_copy(struct standing *s, const struct standing *from);
+const struct fact *standing_find(const struct standing *s, uint32_t indicator, uint32_t region);
+
+/* Folds the next revision in (DESIGN.md section 3.5). false: memory, nothing changed. An `add` saturates beyond
+ * 64 bits; report_judge refuses it long before. */
+bool standing_fold(struct standing *s, enum action action, const struct fact *facts, size_t n);
+
+void facts_sort(struct fact *facts, size_t n);
+
+struct judge {
+        const struct catalog *catalog;
+        uint32_t office;
+        int32_t today;          /* the civil day now, in the catalogue's time zone */
+        int32_t future_days;    /* clock difference allowed: 0 at the office, 2 at HQ */
+        int64_t submitted_civil_s; /* submission time as seconds of civil time since 1970-01-01 00:00 local */
+};
+
+/* Checks that need nothing but the report: office, dataset, period, scope, level, validity, kind, bounds.
+ * `rows` gives the row number of each fact (NULL: 0). */
+void report_check(const struct report *r, const struct judge *j, const uint32_t *rows, struct reasons *out);
+
+/* Checks of what would stand after it: overlap, bounds of an add, rules. `flags` (may be NULL) takes the rules of
+ * grade explain that do not hold. */
+void report_judge(const struct report *r, const struct standing *after, const struct judge *j, struct reasons *out,
+                  struct reasons *flags);
+
+#endif
