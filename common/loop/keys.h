@@ -1,0 +1,55 @@
+/* keys: the folder of one process (CONTRACT.md, "Set-up": sumu keys init).
+ *
+ *     curve.key     its CURVE pair, Z85, two lines `public …`, `secret …`, mode 0600 or stricter
+ *     sign.key      an office's Ed25519 pair, hex, the same form
+ *     http.token    bearer token of its HTTP, mode 0600
+ *     aggregator.pub            the aggregator's public half (sink, office)
+ *     sink.pub                  the sink's (aggregator)
+ *     offices/CODE.pub          each office's (aggregator, sink): `curve …` and `sign …`, one line each; CODE.N.pub is
+ *                               a second key of the same office while keys are changed
+ *     revoked/CODE.pub          what was revoked, for the record
+ *
+ * Secrets live in locked memory and are wiped on close; a secret file that others may read is refused. */
+#ifndef SUMU_LOOP_KEYS_H
+#define SUMU_LOOP_KEYS_H
+
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { CURVE_TEXT = 41, SIGN_PUBLIC = 32, SIGN_SECRET = 64, KEY_ID = 8 };
+
+struct office_key {
+        char office[33];
+        char curve[CURVE_TEXT];
+        uint8_t sign[SIGN_PUBLIC];
+        uint8_t id[KEY_ID]; /* first bytes of BLAKE2b-256 of `sign`: names the key in messages and store */
+};
+
+struct keys {
+        char curve_public[CURVE_TEXT];
+        char *curve_secret; /* locked memory, Z85 */
+        uint8_t sign_public[SIGN_PUBLIC];
+        uint8_t *sign_secret; /* locked memory; NULL where there is no sign.key */
+        uint8_t sign_id[KEY_ID];
+        char aggregator[CURVE_TEXT], sink[CURVE_TEXT]; /* "" where absent */
+        char *token;                                   /* http.token without line end; NULL where absent */
+        struct office_key *offices;
+        size_t n_offices;
+};
+
+int keys_load(const char *dir, struct keys *k, struct err *e);
+void keys_close(struct keys *k);
+void key_id_of(const uint8_t sign[SIGN_PUBLIC], uint8_t id[KEY_ID]);
+const struct office_key *keys_by_curve(const struct keys *k, const char *curve);
+const struct office_key *keys_by_id(const struct keys *k, const char *office, const uint8_t id[KEY_ID]);
+
+/* `sumu keys …`. None of them ever overwrites: E_EXISTS. */
+int keys_init(const char *out, const char *const *offices, size_t n, struct err *e);
+int keys_new_office(const char *out, const char *office, struct err *e); /* out/office-CODE, enrolled beside it if HQ's folders are there */
+int keys_enrol(const char *hq_dir, const char *office, const char *pub_file, struct err *e);
+int keys_revoke(const char *hq_dir, const char *office, struct err *e);
+
+#endif
