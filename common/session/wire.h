@@ -1,0 +1,307 @@
+/* wire: messages between office, aggregator and sink, as plain structs and as bytes (proto/sumu.proto).
+ *
+ * The only source that knows the generated protobuf header. Reading: a strict pre-walk over the bytes comes first (known
+ * fields, right wire types, no singular field twice, depth, counts, UTF-8 without NUL: PITFALLS B1 to B4), then protobuf-c
+ * unpacks into the message's arena (capped, B5). What comes out points into that arena. Lengths of digests, hashes and
+ * ids are checked here; what is said with them is the machines' business.
+ *
+ * Writing cannot be refused but for memory (text_failed). */
+#ifndef SUMU_SESSION_WIRE_H
+#define SUMU_SESSION_WIRE_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/text.h"
+#include "core/cube.h"
+#include "core/report.h"
+#include "session/chain.h"
+
+enum {
+        WIRE_MESSAGE = 240 * 1024, /* at most, encoded */
+        WIRE_PIECE = 64 * 1024,    /* of a catalogue */
+        WIRE_DEPTH = 4,
+        WIRE_ARENA = 8 * 1024 * 1024,
+        WIRE_KEY_ID = 8,
+        WIRE_REASONS = 50,         /* of one verdict; the first ones, the rest is only counted in the office's own check */
+};
+
+enum wire_kind {
+        WIRE_GREETING = 1,
+        WIRE_WELCOME = 2,
+        WIRE_BATCH = 3,
+        WIRE_MARK = 4,
+        WIRE_VERDICTS = 5,
+        WIRE_HASH_ASK = 6,
+        WIRE_HASH_IS = 7,
+        WIRE_CATALOG_ASK = 8,
+        WIRE_CATALOG_PIECE = 9,
+        WIRE_REFUSAL = 10,
+        WIRE_HELLO = 20,
+        WIRE_RESUME = 21,
+        WIRE_RESUMED = 22,
+        WIRE_FLUSH = 23,
+        WIRE_FLUSH_PART = 24,
+        WIRE_COMMITTED = 25,
+        WIRE_RECALL = 26,
+        WIRE_RECALLED = 27,
+        WIRE_RECALLED_PART = 28,
+        WIRE_STREAM_ASK = 29,
+        WIRE_STREAM_IS = 30,
+        WIRE_VERDICTS_ASK = 31,
+        WIRE_GAP = 32,
+};
+const char *wire_kind_word(enum wire_kind k);
+
+struct wire_bytes {
+        const uint8_t *p;
+        size_t n;
+};
+
+struct wire_wanted {
+        struct stream_id stream;
+        uint64_t from;
+};
+
+struct wire_greeting {
+        const char *office;
+        struct stream_id stream;
+        uint32_t turn;
+        uint64_t head, floor;
+        struct hash floor_hash;
+        bool has_catalog;
+        uint8_t catalog[32];
+        const struct wire_wanted *wanted;
+        size_t n_wanted;
+        int64_t clock_us;
+        uint64_t version;
+        const char *program;
+};
+
+struct wire_mark {
+        struct stream_id stream;
+        uint64_t seq;
+        struct hash hash;
+        uint64_t version;
+        int64_t clock_us;
+};
+
+struct wire_welcome {
+        struct stream_id stream;
+        uint32_t turn, last_turn;
+        struct wire_mark mark;
+        uint64_t window;
+        uint8_t catalog[32];
+};
+
+struct wire_batch {
+        struct stream_id stream;
+        uint64_t first;
+        struct hash previous;
+        const struct envelope *reports;
+        size_t n;
+        uint8_t signature[SIGNATURE];
+        uint8_t key[WIRE_KEY_ID];
+};
+
+struct wire_verdict {
+        uint64_t seq;
+        enum verdict verdict;
+        uint32_t revision;
+        const struct reason *reasons;
+        size_t n_reasons;
+};
+
+struct wire_verdicts {
+        const char *office;
+        struct stream_id stream;
+        const struct wire_verdict *v;
+        size_t n;
+        bool more;
+};
+
+struct wire_hash { /* ask and answer */
+        const char *office;
+        struct stream_id stream;
+        uint64_t seq;
+        bool known; /* of the answer */
+        struct hash hash;
+};
+
+struct wire_catalog_ask {
+        uint8_t digest[32];
+        uint64_t offset;
+};
+
+struct wire_piece {
+        uint8_t digest[32];
+        uint64_t size, offset;
+        struct wire_bytes bytes;
+};
+
+struct wire_refusal {
+        struct stream_id stream;
+        const char *code, *text;
+        uint64_t seq;
+};
+
+struct wire_hello {
+        uint64_t version;
+        const char *program;
+};
+
+struct wire_resume {
+        uint64_t incarnation, version;
+};
+
+struct wire_stream { /* a stream as the store knows it; also StreamAsk (office and stream only) */
+        const char *office;
+        struct stream_id stream;
+        uint32_t turn;
+        uint64_t seq;
+        struct hash hash;
+};
+
+struct wire_resumed {
+        uint64_t term, version;
+        uint8_t catalog[32];
+        const struct wire_stream *streams;
+        size_t n;
+        bool more;
+};
+
+struct wire_step {
+        const char *office;
+        struct stream_id stream;
+        uint64_t from_seq, to_seq;
+        struct hash from_hash, to_hash;
+};
+
+struct wire_signature {
+        uint32_t step;
+        uint64_t seq;
+        struct hash hash;
+        uint8_t signature[SIGNATURE];
+        uint8_t key[WIRE_KEY_ID];
+};
+
+struct wire_flush {
+        uint64_t term, number;
+        const struct wire_step *steps;
+        size_t n_steps;
+        const struct wire_signature *signatures;
+        size_t n_signatures;
+        uint32_t parts;
+};
+
+struct wire_taken {
+        uint32_t step;
+        uint64_t seq;
+        struct hash hash;
+        struct envelope report;
+        enum verdict verdict;
+        uint32_t revision;
+        const struct reason *reasons, *flags;
+        size_t n_reasons, n_flags;
+        bool closes;
+        int64_t received_at;
+        uint32_t rows;
+};
+
+struct wire_total {
+        const char *region;
+        struct cell cell;
+};
+
+struct wire_column {
+        const char *indicator, *period;
+        const struct wire_total *totals;
+        size_t n;
+};
+
+struct wire_flush_part {
+        const struct wire_taken *reports;
+        size_t n_reports;
+        const struct wire_column *columns;
+        size_t n_columns;
+};
+
+struct wire_committed {
+        uint64_t number, version;
+        bool refused, fenced;
+        const char *text;
+};
+
+struct wire_recall {
+        uint64_t id;
+        const char *dataset;
+        int32_t first, last;
+        struct wire_bytes after;
+};
+
+struct wire_recalled {
+        uint64_t id;
+        struct wire_bytes next;
+        uint32_t parts;
+};
+
+struct wire_standing {
+        const char *office;
+        struct place at;
+        uint32_t revision;
+        bool empty;
+        struct envelope report;
+};
+
+struct wire_recalled_part {
+        const struct wire_standing *reports;
+        size_t n;
+};
+
+struct wire_verdicts_ask {
+        const char *office;
+        struct stream_id stream;
+        uint64_t from;
+};
+
+struct wire_gap {
+        const char *office;
+        struct stream_id stream;
+        uint64_t mark, floor;
+        struct hash floor_hash;
+};
+
+struct wire_message {
+        enum wire_kind kind;
+        union {
+                struct wire_greeting greeting;
+                struct wire_welcome welcome;
+                struct wire_batch batch;
+                struct wire_mark mark;
+                struct wire_verdicts verdicts;
+                struct wire_hash hash; /* ask and is */
+                struct wire_catalog_ask catalog_ask;
+                struct wire_piece piece;
+                struct wire_refusal refusal;
+                struct wire_hello hello;
+                struct wire_resume resume;
+                struct wire_resumed resumed;
+                struct wire_flush flush;
+                struct wire_flush_part flush_part;
+                struct wire_committed committed;
+                struct wire_recall recall;
+                struct wire_recalled recalled;
+                struct wire_recalled_part recalled_part;
+                struct wire_stream stream; /* ask and is */
+                struct wire_verdicts_ask verdicts_ask;
+                struct wire_gap gap;
+        };
+};
+
+/* 0, E_SYNTAX (not a message of ours), E_LIMIT, E_MEM. `m` points into `a` and into nothing else. */
+int wire_read(const uint8_t *bytes, size_t n, struct arena *a, struct wire_message *m, struct err *e);
+void wire_write(const struct wire_message *m, struct text *out);
+
+/* Size of one report inside a batch or part, for filling messages up to WIRE_MESSAGE. */
+size_t wire_envelope_size(const struct envelope *r);
+
+#endif
