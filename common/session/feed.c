@@ -1,0 +1,243 @@
+#include "session/feed.h"
+
+#include "base/check.h"
+
+#include <string.h>
+
+const char *feed_state_word(enum feed_state s)
+{
+        static const char *const words[] = {"alone", "resuming", "catalogue", "ready", "fenced"};
+        return words[s];
+}
+
+void feed_init(struct feed *f, uint64_t incarnation)
+{
+        *f = (struct feed){.incarnation = incarnation};
+}
+
+bool feed_may_flush(const struct feed *f)
+{
+        return f->state == FEED_READY && !f->in_flight;
+}
+
+/* Whatever was in memory rests on a term that may be over: begin again from what the store says. */
+static void begin_again(struct feed *f, int64_t now_ms, struct feed_todo *todo)
+{
+        todo->forget = true;
+        todo->resume = true;
+        f->state = FEED_RESUMING;
+        f->in_flight = false;
+        f->number = 0;
+        f->deadline_ms = now_ms + FEED_PATIENCE_MS;
+}
+
+static void resumed(struct feed *f, const struct wire_resumed *r, int64_t now_ms, struct feed_todo *todo)
+{
+        if (f->state != FEED_RESUMING)
+                return;
+        f->term = r->term;
+        if (r->version > f->version)
+                f->version = r->version;
+        todo->streams = r;
+        f->deadline_ms = now_ms + FEED_PATIENCE_MS;
+        if (r->more)
+                return;
+        f->state = FEED_CATALOG;
+        memcpy(f->catalog, r->catalog, sizeof f->catalog);
+        f->fetched = 0;
+        todo->want_catalog = true;
+}
+
+static void piece(struct feed *f, const struct wire_piece *p, int64_t now_ms, struct feed_todo *todo)
+{
+        if (f->state != FEED_CATALOG || memcmp(p->digest, f->catalog, sizeof p->digest) != 0 ||
+            p->offset != f->fetched || p->bytes.n == 0 || p->bytes.n > p->size - p->offset)
+                return;
+        todo->keep_piece = p;
+        f->fetched += p->bytes.n;
+        f->fetch_size = p->size;
+        f->deadline_ms = now_ms + FEED_PATIENCE_MS;
+        if (f->fetched < p->size)
+                todo->ask_piece = true;
+        else
+                todo->catalog_complete = true;
+}
+
+static void committed(struct feed *f, const struct wire_committed *c, struct feed_todo *todo)
+{
+        if (f->state != FEED_READY || !f->in_flight || c->number != f->number)
+                return;
+        f->in_flight = false;
+        f->deadline_ms = 0;
+        if (c->refused) {
+                todo->forget = true;
+                todo->log = c->fenced ? "fenced: another aggregator has the term" : "the sink refused a flush";
+                f->state = c->fenced ? FEED_FENCED : FEED_ALONE;
+                return;
+        }
+        if (c->version > f->version)
+                f->version = c->version;
+        todo->committed = true;
+        todo->may_flush = true;
+}
+
+static void message(struct feed *f, const struct feed_event *ev, struct feed_todo *todo)
+{
+        const struct wire_message *m = ev->message;
+        switch (m->kind) {
+        case WIRE_HELLO:
+                if (m->hello.version > f->version)
+                        f->version = m->hello.version;
+                begin_again(f, ev->now_ms, todo);
+                break;
+        case WIRE_RESUMED: resumed(f, &m->resumed, ev->now_ms, todo); break;
+        case WIRE_CATALOG_PIECE: piece(f, &m->piece, ev->now_ms, todo); break;
+        case WIRE_COMMITTED: committed(f, &m->committed, todo); break;
+        default: break; /* answers to questions of the downlinks pass by this machine */
+        }
+}
+
+void feed_step(struct feed *f, const struct feed_event *ev, struct feed_todo *todo)
+{
+        *todo = (struct feed_todo){0};
+        switch (ev->kind) {
+        case FEED_MESSAGE: message(f, ev, todo); break;
+        case FEED_CATALOG_HELD:
+                if (f->state != FEED_CATALOG)
+                        break;
+                f->state = FEED_READY;
+                f->deadline_ms = 0;
+                todo->ready = todo->may_flush = true;
+                break;
+        case FEED_FLUSH_SENT:
+                PRE(feed_may_flush(f));
+                f->number++;
+                f->in_flight = true;
+                break;
+        case FEED_LOST:
+                todo->forget = f->state != FEED_ALONE;
+                f->state = FEED_ALONE;
+                f->in_flight = false;
+                f->deadline_ms = 0;
+                break;
+        case FEED_TICK:
+                if (f->deadline_ms && ev->now_ms >= f->deadline_ms && (f->state == FEED_RESUMING || f->state == FEED_CATALOG))
+                        begin_again(f, ev->now_ms, todo);
+                break;
+        }
+}
+
+void feed_trace(const struct feed *f, const struct feed_todo *todo, struct text *out)
+{
+        if (todo->log)
+                text_printf(out, "log %s\n", todo->log);
+        if (todo->forget)
+                text_add(out, "forget everything in memory\n");
+        if (todo->resume)
+                text_add(out, "send resume\n");
+        if (todo->streams)
+                text_printf(out, "remember streams=%zu term=%llu\n", todo->streams->n, (unsigned long long)f->term);
+        if (todo->want_catalog)
+                text_add(out, "load catalogue\n");
+        if (todo->keep_piece)
+                text_printf(out, "keep piece offset=%llu\n", (unsigned long long)todo->keep_piece->offset);
+        if (todo->ask_piece)
+                text_printf(out, "ask catalogue offset=%llu\n", (unsigned long long)f->fetched);
+        if (todo->catalog_complete)
+                text_add(out, "catalogue complete\n");
+        if (todo->ready)
+                text_add(out, "ready\n");
+        if (todo->committed)
+                text_printf(out, "committed flush=%llu\n", (unsigned long long)f->number);
+        if (todo->may_flush)
+                text_add(out, "may flush\n");
+}
+
+static void sink_hello(struct feed_sink *s, int64_t now_ms, struct feed_sink_todo *todo)
+{
+        s->state = FEED_SINK_HELLO;
+        s->term = 0;
+        s->deadline_ms = now_ms + FEED_PATIENCE_MS;
+        todo->hello = true;
+}
+
+static void sink_message(struct feed_sink *s, const struct wire_message *m, struct feed_sink_todo *todo)
+{
+        switch (m->kind) {
+        case WIRE_RESUME:
+                if (m->resume.version > s->heard)
+                        s->heard = m->resume.version;
+                todo->open_term = true;
+                break;
+        case WIRE_FLUSH: todo->judge_flush = true; break;
+        case WIRE_RECALL:
+        case WIRE_STREAM_ASK:
+        case WIRE_HASH_ASK:
+        case WIRE_VERDICTS_ASK:
+        case WIRE_CATALOG_ASK:
+        case WIRE_GAP: todo->serve = s->state == FEED_SINK_OPEN; break;
+        default: break;
+        }
+}
+
+void feed_sink_step(struct feed_sink *s, const struct feed_sink_event *ev, struct feed_sink_todo *todo)
+{
+        *todo = (struct feed_sink_todo){0};
+        switch (ev->kind) {
+        case FEED_SINK_LINK_UP:
+        case FEED_SINK_AGAIN: /* marks or catalogue changed under the aggregator: have it begin again */
+                sink_hello(s, ev->now_ms, todo);
+                break;
+        case FEED_SINK_LINK_DOWN:
+                s->state = FEED_SINK_DOWN;
+                s->term = 0;
+                s->deadline_ms = 0;
+                break;
+        case FEED_SINK_MESSAGE:
+                if (s->state != FEED_SINK_DOWN)
+                        sink_message(s, ev->message, todo);
+                break;
+        case FEED_SINK_TERM_OPENED:
+                s->state = FEED_SINK_OPEN;
+                s->term = ev->term;
+                s->deadline_ms = 0;
+                break;
+        case FEED_SINK_TICK:
+                if (s->state == FEED_SINK_HELLO && ev->now_ms >= s->deadline_ms)
+                        sink_hello(s, ev->now_ms, todo);
+                break;
+        }
+}
+
+void feed_sink_trace(const struct feed_sink *s, const struct feed_sink_todo *todo, struct text *out)
+{
+        if (todo->hello)
+                text_add(out, "send hello\n");
+        if (todo->open_term)
+                text_printf(out, "open term above=%llu\n", (unsigned long long)s->term);
+        if (todo->judge_flush)
+                text_add(out, "judge flush\n");
+        if (todo->serve)
+                text_add(out, "serve\n");
+}
+
+const char *feed_judge(const struct wire_flush *flush, uint64_t term,
+                       bool (*stored)(void *ctx, const struct wire_step *step, uint64_t *seq, struct hash *hash),
+                       void *ctx, bool *fenced)
+{
+        *fenced = flush->term != term;
+        if (*fenced)
+                return "the term of this flush is not the store's";
+        for (size_t i = 0; i < flush->n_steps; i++) {
+                const struct wire_step *step = &flush->steps[i];
+                uint64_t seq;
+                struct hash hash;
+                if (!stored(ctx, step, &seq, &hash))
+                        return "a stream of this flush is not in the store";
+                if (seq != step->from_seq || !hash_same(hash, step->from_hash))
+                        return "a stream of this flush does not start at its stored mark";
+                if (step->to_seq < step->from_seq)
+                        return "a stream of this flush goes backwards";
+        }
+        return NULL;
+}
