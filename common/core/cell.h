@@ -1,15 +1,16 @@
-/* cell: the counts behind a figure, and how figures add over time and over place (DESIGN.md section 3.1, 3.2).
+/* cell: the counts behind a figure, and how figures add over time and over place (DESIGN.md
+ * section 3.1, 3.2).
  *
- * A cell of no facts is "nothing reported"; its sum means nothing. A sum of 128 bits cannot overflow from fewer than
- * 2^64 facts. */
+ * A cell of no facts is "nothing reported": its other members are 0 and its sum means nothing. A sum of 128
+ * bits cannot overflow from fewer than 2^64 facts. */
 #ifndef SUMU_CORE_CELL_H
 #define SUMU_CORE_CELL_H
 
 #include "core/catalog.h"
 
 struct cell {
-        __int128 sum;      /* or the largest, of a peak */
-        uint64_t facts;    /* all that count */
+        __int128 sum;             /* or the largest, of a peak */
+        uint64_t facts;           /* all that count */
         uint64_t about, at_least; /* how many of them */
 };
 
@@ -17,12 +18,16 @@ struct cell cell_of(int64_t value, enum qualifier q);
 void cell_add(struct cell *into, const struct cell *part); /* a flow over time; flow and stock over place */
 void cell_peak(struct cell *into, const struct cell *part);
 
-/* Over time: `part` is later than everything in `into`. Over place: in any order. */
+/* Over time: `part` is later than everything in `into`. Over place: in any order. Kind is not DERIVED. */
 void cell_over_time(enum kind k, struct cell *into, const struct cell *part);
 void cell_over_place(enum kind k, struct cell *into, const struct cell *part);
 
+/* Adds up the tree: cells[i] is region i's own, and afterwards its own and those of all regions below it, as
+ * far as they are among the first n. */
+void cell_up_the_tree(enum kind k, const struct catalog *c, struct cell *cells, size_t n);
+
 bool cell_same(const struct cell *a, const struct cell *b);
-enum qualifier cell_qualifier(const struct cell *c);
+enum qualifier cell_qualifier(const struct cell *c);   /* EXACT if there are no facts */
 bool cell_value(const struct cell *c, int64_t *value); /* false: no facts, or outside 64 bits (overflow) */
 
 #endif

@@ -1,7 +1,7 @@
 /* report: what an office says about one dataset in one period, how reports fold, and whether one may stand.
  *
- * Facts are sorted by (indicator, region) and hold each pair once; that order is an invariant of every array of facts
- * in the program. Region and indicator are numbers of one catalogue. */
+ * Facts are sorted by (indicator, region) and hold each pair once; that order is an invariant of every array
+ * of facts in the program. Region and indicator are numbers of one catalogue. */
 #ifndef SUMU_CORE_REPORT_H
 #define SUMU_CORE_REPORT_H
 
@@ -45,36 +45,50 @@ struct place {
 };
 int place_compare(struct place a, struct place b);
 
+/* The order of facts as one number. */
+static inline uint64_t fact_key(uint32_t indicator, uint32_t region)
+{
+        return (uint64_t)indicator << 32 | region;
+}
+
+void facts_sort(struct fact *facts, size_t n);
+
+/* The first at or after `from` whose key is not below; near ones are found fastest. */
+size_t facts_seek(const struct fact *facts, size_t n, size_t from, uint64_t key);
+
+/* The facts of one indicator: how many, and where they begin. */
+size_t facts_run(const struct fact *facts, size_t n, uint32_t indicator, const struct fact **run);
+
 /* What stands of one office, dataset and period: sorted facts. A zeroed struct is empty. */
 struct standing {
         struct fact *facts;
         size_t n, cap;
 };
 void standing_close(struct standing *s);
-bool standing_copy(struct standing *s, const struct standing *from);
+bool standing_copy(struct standing *s, const struct standing *from); /* into an empty one */
 const struct fact *standing_find(const struct standing *s, uint32_t indicator, uint32_t region);
 
-/* Folds the next revision in (DESIGN.md section 3.5). false: memory, nothing changed. An `add` saturates beyond
- * 64 bits; report_judge refuses it long before. */
+/* Folds the next revision in (DESIGN.md section 3.5). false: memory, nothing changed. An `add` saturates
+ * beyond 64 bits; report_judge refuses it long before. */
 bool standing_fold(struct standing *s, enum action action, const struct fact *facts, size_t n);
-
-void facts_sort(struct fact *facts, size_t n);
 
 struct judge {
         const struct catalog *catalog;
         uint32_t office;
-        int32_t today;          /* the civil day now, in the catalogue's time zone */
-        int32_t future_days;    /* clock difference allowed: 0 at the office, 2 at HQ */
+        int32_t today;             /* the civil day now, in the catalogue's time zone */
+        int32_t future_days;       /* clock difference allowed: 0 at the office, 2 at HQ */
         int64_t submitted_civil_s; /* submission time as seconds of civil time since 1970-01-01 00:00 local */
 };
 
 /* Checks that need nothing but the report: office, dataset, period, scope, level, validity, kind, bounds.
- * `rows` gives the row number of each fact (NULL: 0). */
+ * `rows` gives the row number of each fact (NULL: 0). Columns are named by their keys ("region", "value").
+ * That a row comes twice and that a report is too large is found by whoever reads it. */
 void report_check(const struct report *r, const struct judge *j, const uint32_t *rows, struct reasons *out);
 
-/* Checks of what would stand after it: overlap, bounds of an add, rules. `flags` (may be NULL) takes the rules of
- * grade explain that do not hold. */
-void report_judge(const struct report *r, const struct standing *after, const struct judge *j, struct reasons *out,
-                  struct reasons *flags);
+/* Checks of what would stand after a report that passed report_check: overlap, sizes, bounds of an add,
+ * rules. `flags` (may be NULL) takes the rules that do not hold but refuse nothing: those of grade explain,
+ * and those whose operands are not exact. false: memory; the reasons are then incomplete. */
+bool report_judge(const struct report *r, const struct standing *after, const struct judge *j,
+                  const uint32_t *rows, struct reasons *out, struct reasons *flags);
 
 #endif
