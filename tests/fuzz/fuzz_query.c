@@ -1,0 +1,35 @@
+/* Any target is refused or read; what was read and is printed again reads the same. */
+#include "base/check.h"
+#include "loop/query.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
+
+static void same_again(const struct query *q)
+{
+        struct text printed = {0};
+        struct query again;
+        query_print_without(q, "token", &printed);
+        int code = query_parse(&again, text_c(&printed));
+        POST(code == 0);
+        POST(strcmp(again.path, q->path) == 0);
+        POST(again.n == q->n - (query_get(q, "token") != NULL));
+        for (size_t i = 0; i < again.n; i++)
+                POST(strcmp(query_get(q, again.pair[i].key), again.pair[i].value) == 0);
+        query_close(&again);
+        text_close(&printed);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
+{
+        char *target = strndup((const char *)bytes, n);
+        struct query q;
+        if (query_parse(&q, target) == 0)
+                same_again(&q);
+        query_close(&q);
+        free(target);
+        return 0;
+}
