@@ -81,6 +81,7 @@ static uint32_t letter_fold(uint32_t cp)
 /* false, with advice: not UTF-8, or too long. */
 static bool letters_fold(struct letters *l, const char *text, size_t n, enum advice *advice)
 {
+        bool gap = false; /* spaces since the last letter; they count once another follows */
         l->n = 0;
         for (const char *end = text + n; text < end;) {
                 uint32_t cp;
@@ -91,16 +92,19 @@ static bool letters_fold(struct letters *l, const char *text, size_t n, enum adv
                 }
                 text += used;
                 cp = letter_fold(cp);
-                if (cp == ' ' && (l->n == 0 || l->v[l->n - 1] == ' '))
+                if (cp == ' ') {
+                        gap = l->n > 0;
                         continue;
-                if (l->n == LETTERS) {
+                }
+                if (l->n + gap >= LETTERS) {
                         *advice = ADVICE_LONG;
                         return false;
                 }
+                if (gap)
+                        l->v[l->n++] = ' ';
                 l->v[l->n++] = cp;
+                gap = false;
         }
-        if (l->n && l->v[l->n - 1] == ' ')
-                l->n--;
         return true;
 }
 

@@ -223,6 +223,9 @@ static void refusals(void **state)
         memset(endless, '0', sizeof endless);
         assert_string_equal(number_read(endless, sizeof endless, firearms).advice_en,
                             "it is too long for a figure");
+        memset(endless + 96, ' ',
+               sizeof endless - 96); /* the longest there can be; spaces behind it do not count */
+        assert_int_equal(number_read(endless, sizeof endless, firearms).kind, NUMBER_GIVEN);
         memset(endless, ' ', sizeof endless);
         assert_int_equal(number_read(endless, sizeof endless, firearms).kind, NUMBER_BLANK);
 }
