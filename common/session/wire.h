@@ -1,11 +1,18 @@
 /* wire: messages between office, aggregator and sink, as plain structs and as bytes (proto/sumu.proto).
  *
- * The only source that knows the generated protobuf header. Reading: a strict pre-walk over the bytes comes first (known
- * fields, right wire types, no singular field twice, depth, counts, UTF-8 without NUL: PITFALLS B1 to B4), then protobuf-c
- * unpacks into the message's arena (capped, B5). What comes out points into that arena. Lengths of digests, hashes and
- * ids are checked here; what is said with them is the machines' business.
+ * The only source that knows the generated protobuf header. Reading: a strict pre-walk over the bytes comes
+ * first (session/wire_walk.h), then protobuf-c unpacks into the caller's arena, of which one message takes
+ * WIRE_ARENA at most. What comes out points into that arena. Codes, and lengths of digests, hashes and ids
+ * are checked here, as are the inner agreements of the columns of totals; what is said with them is the
+ * machines' business. Dataset and period of a report are any short text: a signed report that makes no sense
+ * is to be recorded as rejected, not to stop the stream.
  *
- * Writing cannot be refused but for memory (text_failed). */
+ * Texts that are absent read as "", lists as none of them; NULL is written as absent. A reason whose code
+ * this program does not know (HQ is newer) reads as code `rule`, with the unknown name as the rule's, so its
+ * sentence still shows it.
+ *
+ * Writing cannot be refused but for memory (text_failed). The caller keeps to the limits: a message over
+ * WIRE_FRAME or a reason without a code is our own mistake. */
 #ifndef SUMU_SESSION_WIRE_H
 #define SUMU_SESSION_WIRE_H
 
@@ -17,38 +24,51 @@
 #include "session/chain.h"
 
 enum {
-        WIRE_MESSAGE = 240 * 1024, /* at most, encoded */
-        WIRE_PIECE = 64 * 1024,    /* of a catalogue */
+        WIRE_MESSAGE = 240 * 1024, /* lists are filled up to this, by the sizes below */
+        WIRE_FRAME =
+            256 * 1024,         /* no message is larger, with all that is around its lists (ZMQ_MAXMSGSIZE) */
+        WIRE_PIECE = 64 * 1024, /* of a catalogue */
         WIRE_DEPTH = 4,
         WIRE_ARENA = 8 * 1024 * 1024,
         WIRE_KEY_ID = 8,
-        WIRE_REASONS = 50,         /* of one verdict; the first ones, the rest is only counted in the office's own check */
+        WIRE_REASONS =
+            50, /* of one verdict; the first ones, the rest is only counted in the office's own check */
+        WIRE_REASONS_BYTES =
+            16 * 1024,           /* of one verdict: so the largest report and its reasons fit one message */
+        WIRE_REASON_TEXT = 1000, /* longer arguments are cut */
 };
 
+/* KIND(NAME, number, name, member): the number and name in Message.body, the member of struct wire_message.
+ */
+#define WIRE_KINDS(KIND)                                      \
+        KIND(GREETING, 1, greeting, greeting)                 \
+        KIND(WELCOME, 2, welcome, welcome)                    \
+        KIND(BATCH, 3, batch, batch)                          \
+        KIND(MARK, 4, mark, mark)                             \
+        KIND(VERDICTS, 5, verdicts, verdicts)                 \
+        KIND(HASH_ASK, 6, hash_ask, hash)                     \
+        KIND(HASH_IS, 7, hash_is, hash)                       \
+        KIND(CATALOG_ASK, 8, catalog_ask, catalog_ask)        \
+        KIND(CATALOG_PIECE, 9, catalog_piece, piece)          \
+        KIND(REFUSAL, 10, refusal, refusal)                   \
+        KIND(HELLO, 20, hello, hello)                         \
+        KIND(RESUME, 21, resume, resume)                      \
+        KIND(RESUMED, 22, resumed, resumed)                   \
+        KIND(FLUSH, 23, flush, flush)                         \
+        KIND(FLUSH_PART, 24, flush_part, flush_part)          \
+        KIND(COMMITTED, 25, committed, committed)             \
+        KIND(RECALL, 26, recall, recall)                      \
+        KIND(RECALLED, 27, recalled, recalled)                \
+        KIND(RECALLED_PART, 28, recalled_part, recalled_part) \
+        KIND(STREAM_ASK, 29, stream_ask, stream)              \
+        KIND(STREAM_IS, 30, stream_is, stream)                \
+        KIND(VERDICTS_ASK, 31, verdicts_ask, verdicts_ask)    \
+        KIND(GAP, 32, gap, gap)
+
 enum wire_kind {
-        WIRE_GREETING = 1,
-        WIRE_WELCOME = 2,
-        WIRE_BATCH = 3,
-        WIRE_MARK = 4,
-        WIRE_VERDICTS = 5,
-        WIRE_HASH_ASK = 6,
-        WIRE_HASH_IS = 7,
-        WIRE_CATALOG_ASK = 8,
-        WIRE_CATALOG_PIECE = 9,
-        WIRE_REFUSAL = 10,
-        WIRE_HELLO = 20,
-        WIRE_RESUME = 21,
-        WIRE_RESUMED = 22,
-        WIRE_FLUSH = 23,
-        WIRE_FLUSH_PART = 24,
-        WIRE_COMMITTED = 25,
-        WIRE_RECALL = 26,
-        WIRE_RECALLED = 27,
-        WIRE_RECALLED_PART = 28,
-        WIRE_STREAM_ASK = 29,
-        WIRE_STREAM_IS = 30,
-        WIRE_VERDICTS_ASK = 31,
-        WIRE_GAP = 32,
+#define KIND(NAME, number, name, member) WIRE_##NAME = number,
+        WIRE_KINDS(KIND)
+#undef KIND
 };
 const char *wire_kind_word(enum wire_kind k);
 
@@ -297,11 +317,19 @@ struct wire_message {
         };
 };
 
-/* 0, E_SYNTAX (not a message of ours), E_LIMIT, E_MEM. `m` points into `a` and into nothing else. */
+/* 0, E_SYNTAX (not a message of ours; the sentence names the field), E_LIMIT, E_MEM. `m` points into `a` and
+ * into nothing else but constant text. */
 int wire_read(const uint8_t *bytes, size_t n, struct arena *a, struct wire_message *m, struct err *e);
-void wire_write(const struct wire_message *m, struct text *out);
+void wire_write(const struct wire_message *m, struct text *out); /* appends */
 
-/* Size of one report inside a batch or part, for filling messages up to WIRE_MESSAGE. */
+/* What an entry adds to its message, for filling messages up to WIRE_MESSAGE. Exact, but for totals: those
+ * are the most they can add, with their region's name in the part's dictionary; a column adds WIRE_COLUMN at
+ * most around them. */
+enum { WIRE_COLUMN = 128 };
 size_t wire_envelope_size(const struct envelope *r);
+size_t wire_verdict_size(const struct wire_verdict *v);
+size_t wire_taken_size(const struct wire_taken *t);
+size_t wire_standing_size(const struct wire_standing *s);
+size_t wire_total_size(const struct wire_total *t);
 
 #endif
