@@ -13,8 +13,8 @@ struct seed {
 
 struct seed seed_from(uint64_t n);
 uint64_t seed_next(struct seed *s);
-uint64_t seed_below(struct seed *s, uint64_t n);              /* 0 … n-1; n > 0 */
+uint64_t seed_below(struct seed *s, uint64_t n);                 /* 0 … n-1; n > 0 */
 int64_t seed_between(struct seed *s, int64_t low, int64_t high); /* both included */
-uint64_t seed_of_run(void); /* SUMU_SEED, or a fixed one */
+uint64_t seed_of_run(void);                                      /* SUMU_SEED, or a fixed one */
 
 #endif
