@@ -91,20 +91,18 @@ static bool is_option(const char *p)
         return p[0] == '{' && p[1] == '?' && p[2] >= '0' && p[2] < '0' + REASON_ARGS && p[3] == ':';
 }
 
-void reason_sentence(const struct reason *r, enum lang lang, struct text *out)
+void sentence_fill(const char *sentence, const char *const arg[REASON_ARGS], enum lang lang, struct text *out)
 {
-        if (r->code <= REASON_NONE || r->code >= REASON_COUNT)
-                return;
         int depth = 0, skipped = 0;
-        for (const char *p = lang == LANG_ZH ? table[r->code].zh : table[r->code].en; *p;) {
+        for (const char *p = sentence; *p;) {
                 if (is_option(p)) {
                         depth++;
-                        if (skipped || !r->arg[p[2] - '0'])
+                        if (skipped || !arg[p[2] - '0'])
                                 skipped++;
                         p += 4;
                 } else if (is_slot(p)) {
                         if (!skipped)
-                                argument(r->arg[p[1] - '0'] ? r->arg[p[1] - '0'] : "", lang, out);
+                                argument(arg[p[1] - '0'] ? arg[p[1] - '0'] : "", lang, out);
                         p += 3;
                 } else if (*p == '}' && depth) {
                         depth--;
@@ -117,6 +115,12 @@ void reason_sentence(const struct reason *r, enum lang lang, struct text *out)
                         p++;
                 }
         }
+}
+
+void reason_sentence(const struct reason *r, enum lang lang, struct text *out)
+{
+        if (r->code > REASON_NONE && r->code < REASON_COUNT)
+                sentence_fill(lang == LANG_ZH ? table[r->code].zh : table[r->code].en, r->arg, lang, out);
 }
 
 void reasons_json(const struct reasons *r, enum lang lang, struct text *out)

@@ -53,6 +53,9 @@ const char *reason_name(enum reason_code code);       /* "unknown_region" */
 enum reason_code reason_find(const char *name);       /* REASON_NONE if there is none */
 void reason_sentence(const struct reason *r, enum lang lang, struct text *out);
 
+/* A template of reasons.def (or faults.def) with its arguments put in; an argument may be "english\nchinese". */
+void sentence_fill(const char *sentence, const char *const arg[REASON_ARGS], enum lang lang, struct text *out);
+
 /* [{"row":3,"column":"value","code":"not_a_number","message":"…"}], row and column null where there is none. */
 void reasons_json(const struct reasons *r, enum lang lang, struct text *out);
 
