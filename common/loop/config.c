@@ -353,6 +353,13 @@ static void report_syntax(struct reading *r, struct fy_diag *diag)
         }
 }
 
+/* A file of nothing but comments is an empty one. */
+static bool only_blank(struct reading *r, struct fy_node *root)
+{
+        const char *s = scalar(r, root);
+        return s && !*s;
+}
+
 /* Answers whether there was a document, if only an empty one, to be walked. */
 static bool read_document(struct reading *r, struct fy_parser *parser, struct fy_diag *diag)
 {
@@ -362,7 +369,7 @@ static bool read_document(struct reading *r, struct fy_parser *parser, struct fy
         r->line = r->column = 1;
         if (root && fy_node_is_mapping(root))
                 walk(r, "", root);
-        else if (root && fy_node_get_scalar_length(root) > 0)
+        else if (!only_blank(r, root))
                 fault(r, NOT_KEYS, NULL, NULL, NULL);
         if (d && !fy_parser_get_stream_error(parser))
                 next = fy_parse_load_document(parser);

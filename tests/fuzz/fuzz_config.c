@@ -1,10 +1,8 @@
 /* Any bytes are a configuration or a list of faults, each on a line of its own. */
-#include "base/check.h"
+#include "fuzz/fuzz.h"
 #include "loop/config.h"
 
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
 static const struct config_key table[] = {
     {"office", CONFIG_TEXT, false, NULL, NULL, "", ""},
@@ -22,10 +20,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
         struct text faults = {0};
         struct config *c =
             config_parse("f", (const char *)bytes, n, table, n % 2 ? LANG_EN : LANG_ZH, &faults);
-        POST((c == NULL) == (faults.n > 0));
-        POST(!faults.n || faults.v[faults.n - 1] == '\n');
+        MUST((c == NULL) == (faults.n > 0));
+        MUST(!faults.n || faults.v[faults.n - 1] == '\n');
         if (c)
-                POST(config_number(c, "outbox.max_bytes") <= INT64_MAX);
+                MUST(config_number(c, "outbox.max_bytes") <= INT64_MAX);
         config_free(c);
         text_close(&faults);
         return 0;

@@ -1,12 +1,9 @@
 /* Any target is refused or read; what was read and is printed again reads the same. */
-#include "base/check.h"
+#include "fuzz/fuzz.h"
 #include "loop/query.h"
 
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
 static void same_again(const struct query *q)
 {
@@ -14,11 +11,11 @@ static void same_again(const struct query *q)
         struct query again;
         query_print_without(q, "token", &printed);
         int code = query_parse(&again, text_c(&printed));
-        POST(code == 0);
-        POST(strcmp(again.path, q->path) == 0);
-        POST(again.n == q->n - (query_get(q, "token") != NULL));
+        MUST(code == 0);
+        MUST(strcmp(again.path, q->path) == 0);
+        MUST(again.n == q->n - (query_get(q, "token") != NULL));
         for (size_t i = 0; i < again.n; i++)
-                POST(strcmp(query_get(q, again.pair[i].key), again.pair[i].value) == 0);
+                MUST(strcmp(query_get(q, again.pair[i].key), again.pair[i].value) == 0);
         query_close(&again);
         text_close(&printed);
 }

@@ -144,7 +144,7 @@ static void names_faults_of_form(void **state)
                       "f.yaml: \"office\" is missing: write it into the file, or set SUMU_OFFICE\n");
         assert_faults("office: a\n---\noffice: b\n", "f.yaml: a second document (---) in the file\n");
         assert_faults("office: a\ninbox: \xff\n", "f.yaml:2:8: the file must be UTF-8 text\n");
-        assert_faults("office: \"a\\0b\"\n", "f.yaml:1:9: \"office\" takes one value\n");
+        assert_faults("office: \"a\\0b\"\n", "f.yaml:1:10: \"office\" takes one value\n");
 }
 
 static void points_at_syntax(void **state)
