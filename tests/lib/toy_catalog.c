@@ -30,6 +30,7 @@ void toy_free(struct catalog *c)
                 formula_free(c->rules[i].check);
         for (uint32_t i = 0; i < c->n_datasets; i++)
                 free(c->datasets[i].indicators);
+        map_close(&c->region_codes);
         free(c->regions);
         free(c->indicators);
         free(c->datasets);
@@ -55,6 +56,7 @@ uint32_t toy_region(struct catalog *c, const char *code, int32_t parent, const c
                 if (!up->children++)
                         up->first_child = c->n_regions;
         }
+        PRE(map_set_str(&c->region_codes, code, c->n_regions));
         return c->n_regions++;
 }
 

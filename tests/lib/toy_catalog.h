@@ -1,7 +1,7 @@
 /* toy_catalog: catalogues built by hand, for tests of what stands above the catalogue's files.
  *
  * Regions are given in breadth-first order, everything else in any order; codes are short texts, kept. Only
- * the arrays are filled: look-ups by name are for catalogues that were parsed. */
+ * the arrays and the map of region codes are filled: look-ups by name are for catalogues that were parsed. */
 #ifndef SUMU_TESTS_TOY_CATALOG_H
 #define SUMU_TESTS_TOY_CATALOG_H
 
