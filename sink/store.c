@@ -62,7 +62,8 @@ int store_open(struct store *s, const char *path, struct err *e)
         if (rc != 0)
                 return rc;
         arena_init(&s->arena, 4 * WIRE_ARENA);
-        if ((rc = meta_get(s, "version", &s->version, e)) != 0 || (rc = meta_get(s, "term", &s->term, e)) != 0 ||
+        if ((rc = meta_get(s, "version", &s->version, e)) != 0 ||
+            (rc = meta_get(s, "term", &s->term, e)) != 0 ||
             (rc = meta_get(s, "expanded", &s->expanded, e)) != 0)
                 store_close(s);
         return rc;
@@ -136,12 +137,14 @@ static int region_id(struct store *s, const char *code, int64_t *id, struct err 
         return name_id(s, &s->regions, SQL_REGION_ID, SQL_REGION_ADD, code, 0, id, e);
 }
 
-static int indicator_id(struct store *s, const struct catalog *c, const char *name, int64_t *id, struct err *e)
+static int indicator_id(struct store *s, const struct catalog *c, const char *name, int64_t *id,
+                        struct err *e)
 {
         int32_t i = catalog_indicator(c, NONE, name);
         if (i < 0)
                 return err_set(e, E_PEER, "a flush names an indicator that the catalogue lacks: %s", name);
-        return name_id(s, &s->indicators, SQL_INDICATOR_ID, SQL_INDICATOR_ADD, name, c->indicators[i].decimals, id, e);
+        return name_id(s, &s->indicators, SQL_INDICATOR_ID, SQL_INDICATOR_ADD, name,
+                       c->indicators[i].decimals, id, e);
 }
 
 static int period_add(struct store *s, struct period p, const char *label, struct err *e)
@@ -172,8 +175,8 @@ struct catalog *store_catalog(struct store *s, struct err *e)
         return c;
 }
 
-static int blocks_of_dataset(struct store *s, const struct catalog *now, const struct catalog *next, uint32_t dataset,
-                             size_t *found, struct text *blocks, struct err *e)
+static int blocks_of_dataset(struct store *s, const struct catalog *now, const struct catalog *next,
+                             uint32_t dataset, size_t *found, struct text *blocks, struct err *e)
 {
         sqlite3_stmt *q = sql(s, SQL_STANDING_ALL);
         db_text(q, 1, now->datasets[dataset].code);
@@ -187,16 +190,18 @@ static int blocks_of_dataset(struct store *s, const struct catalog *now, const s
                 int32_t o = catalog_office(now, office);
                 arena_reset(&s->arena);
                 enum payload_state state =
-                        payload_read(sqlite3_column_blob(q, 3), (size_t)sqlite3_column_bytes(q, 3), now, dataset, &s->arena, &r, &why);
+                    payload_read(sqlite3_column_blob(q, 3), (size_t)sqlite3_column_bytes(q, 3), now, dataset,
+                                 &s->arena, &r, &why);
                 POST(state == PAYLOAD_READ && o >= 0 && period_parse(label, &p));
                 for (size_t i = 0; i < r.n && *found < BLOCKS_NAMED; i++) {
                         char room[256];
-                        const char *what = catalog_blocks(now, next, (uint32_t)o, r.facts[i].region, r.facts[i].indicator, p,
-                                                          room, sizeof room);
+                        const char *what = catalog_blocks(now, next, (uint32_t)o, r.facts[i].region,
+                                                          r.facts[i].indicator, p, room, sizeof room);
                         if (!what)
                                 continue;
                         text_printf(blocks, "office %s, %s, region %s, indicator %s: %s\n", office, label,
-                                    now->regions[r.facts[i].region].code, now->indicators[r.facts[i].indicator].name, what);
+                                    now->regions[r.facts[i].region].code,
+                                    now->indicators[r.facts[i].indicator].name, what);
                         (*found)++;
                         break; /* one a report says enough */
                 }
@@ -206,8 +211,8 @@ static int blocks_of_dataset(struct store *s, const struct catalog *now, const s
         return rc < 0 ? rc : 0;
 }
 
-int store_take_catalog(struct store *s, const struct catalog *now, const struct catalog *next, int64_t clock_us,
-                       struct text *blocks, struct err *e)
+int store_take_catalog(struct store *s, const struct catalog *now, const struct catalog *next,
+                       int64_t clock_us, struct text *blocks, struct err *e)
 {
         size_t found = 0;
         int rc = 0;
@@ -278,8 +283,8 @@ int store_streams(struct store *s, struct arena *a, struct wire_stream **v, size
 }
 
 /* 1: known, 0: not, negative: refused. */
-static int stream_get(struct store *s, const char *office, struct stream_id id, int64_t *rowid, struct wire_stream *w,
-                      struct err *e)
+static int stream_get(struct store *s, const char *office, struct stream_id id, int64_t *rowid,
+                      struct wire_stream *w, struct err *e)
 {
         sqlite3_stmt *q = sql(s, SQL_STREAM_GET);
         db_text(q, 1, office);
@@ -296,8 +301,8 @@ static int stream_get(struct store *s, const char *office, struct stream_id id, 
         return rc;
 }
 
-int store_stream(struct store *s, const char *office, struct stream_id id, int64_t clock_us, struct wire_stream *out,
-                 struct err *e)
+int store_stream(struct store *s, const char *office, struct stream_id id, int64_t clock_us,
+                 struct wire_stream *out, struct err *e)
 {
         int64_t rowid;
         uint64_t version;
@@ -415,7 +420,8 @@ static int commit_column(struct committing *c, const struct wire_column *column)
         int32_t i = catalog_indicator(c->catalog, NONE, column->indicator);
         enum period_kind every = c->catalog->datasets[c->catalog->indicators[i].dataset].every;
         if (!period_parse(column->period, &p) || !period_held(every, p, &p))
-                return err_set(c->e, E_PEER, "a flush with totals of a period that is not held: %s", column->period);
+                return err_set(c->e, E_PEER, "a flush with totals of a period that is not held: %s",
+                               column->period);
         if ((rc = period_add(s, p, column->period, c->e)) != 0)
                 return rc;
         for (size_t k = 0; k < column->n; k++) {
@@ -481,7 +487,8 @@ static int commit_steps(struct committing *c)
         return rc;
 }
 
-static int commit_all(struct committing *c, const struct wire_bytes *parts, size_t n, struct wire_committed *answer)
+static int commit_all(struct committing *c, const struct wire_bytes *parts, size_t n,
+                      struct wire_committed *answer)
 {
         uint64_t term;
         int rc = meta_get(c->s, "term", &term, c->e);
@@ -561,9 +568,10 @@ static const uint8_t *keep_blob(struct arena *a, sqlite3_stmt *q, int at, size_t
 static void standing_row(struct arena *a, sqlite3_stmt *q, struct wire_standing *w)
 {
         size_t n;
-        *w = (struct wire_standing){.office = arena_strdup(a, (const char *)sqlite3_column_text(q, 1)),
-                                    .at = {(uint32_t)sqlite3_column_int64(q, 2), (uint64_t)sqlite3_column_int64(q, 3)},
-                                    .revision = (uint32_t)sqlite3_column_int64(q, 10)};
+        *w = (struct wire_standing){
+            .office = arena_strdup(a, (const char *)sqlite3_column_text(q, 1)),
+            .at = {(uint32_t)sqlite3_column_int64(q, 2), (uint64_t)sqlite3_column_int64(q, 3)},
+            .revision = (uint32_t)sqlite3_column_int64(q, 10)};
         w->report.dataset = arena_strdup(a, (const char *)sqlite3_column_text(q, 4));
         w->report.period = arena_strdup(a, (const char *)sqlite3_column_text(q, 5));
         w->report.action = (enum action)sqlite3_column_int64(q, 6);
@@ -620,7 +628,8 @@ int store_recall(struct store *s, const struct wire_recall *ask, struct gather_f
         if (rc >= 0) {
                 if (n)
                         part_write(out, v, n);
-                struct wire_message m = {.kind = WIRE_RECALLED, .recalled = {.id = ask->id, .parts = (uint32_t)out->n - 1}};
+                struct wire_message m = {.kind = WIRE_RECALLED,
+                                         .recalled = {.id = ask->id, .parts = (uint32_t)out->n - 1}};
                 if (more)
                         m.recalled.next = (struct wire_bytes){(const uint8_t *)&next, sizeof next};
                 wire_write(&m, &out->v[0]);
@@ -651,8 +660,8 @@ int store_hash(struct store *s, const struct wire_hash *ask, struct wire_hash *a
         return rc < 0 ? rc : 0;
 }
 
-int store_verdicts(struct store *s, const struct wire_verdicts_ask *ask, struct arena *a, struct wire_verdicts *answer,
-                   struct err *e)
+int store_verdicts(struct store *s, const struct wire_verdicts_ask *ask, struct arena *a,
+                   struct wire_verdicts *answer, struct err *e)
 {
         struct wire_verdict *v = arena_alloc(a, VERDICTS_AT_ONCE * sizeof *v);
         POST(v);
@@ -678,7 +687,8 @@ int store_verdicts(struct store *s, const struct wire_verdicts_ask *ask, struct 
                                 copy[i] = why.v[i];
                                 copy[i].column = why.v[i].column ? arena_strdup(a, why.v[i].column) : NULL;
                                 for (size_t k = 0; k < REASON_ARGS; k++)
-                                        copy[i].arg[k] = why.v[i].arg[k] ? arena_strdup(a, why.v[i].arg[k]) : NULL;
+                                        copy[i].arg[k] =
+                                            why.v[i].arg[k] ? arena_strdup(a, why.v[i].arg[k]) : NULL;
                         }
                         w->reasons = copy;
                         w->n_reasons = why.n;
@@ -736,8 +746,8 @@ static int gap_get(struct store *s, const char *office, struct gap_row *g, struc
         return rc < 0 ? rc : err_set(e, E_MISSING, "office %s has no gap to skip", office);
 }
 
-static int skip_rows(struct store *s, const char *office, const struct gap_row *g, int64_t clock_us, uint64_t version,
-                     struct err *e)
+static int skip_rows(struct store *s, const char *office, const struct gap_row *g, int64_t clock_us,
+                     uint64_t version, struct err *e)
 {
         sqlite3_stmt *q = sql(s, SQL_STREAM_MOVE);
         db_int(q, 1, g->stream_id);
@@ -761,7 +771,8 @@ static int skip_rows(struct store *s, const char *office, const struct gap_row *
         return db_run(&s->db, q, e);
 }
 
-int store_skip(struct store *s, const char *office, int64_t clock_us, uint64_t *from, uint64_t *to, struct err *e)
+int store_skip(struct store *s, const char *office, int64_t clock_us, uint64_t *from, uint64_t *to,
+               struct err *e)
 {
         struct gap_row g;
         uint64_t version;
@@ -792,10 +803,12 @@ static int expand_fold(struct store *s, const struct catalog *c, struct err *e)
                 struct report r = {0};
                 struct reasons why = {0};
                 arena_reset(&s->arena);
-                enum payload_state state = payload_read(sqlite3_column_blob(q, 1), (size_t)sqlite3_column_bytes(q, 1), c,
-                                                        (uint32_t)dataset, &s->arena, &r, &why);
+                enum payload_state state =
+                    payload_read(sqlite3_column_blob(q, 1), (size_t)sqlite3_column_bytes(q, 1), c,
+                                 (uint32_t)dataset, &s->arena, &r, &why);
                 POST(state == PAYLOAD_READ);
-                bool folded = standing_fold(&s->expand.facts, (enum action)sqlite3_column_int64(q, 0), r.facts, r.n);
+                bool folded =
+                    standing_fold(&s->expand.facts, (enum action)sqlite3_column_int64(q, 0), r.facts, r.n);
                 POST(folded);
                 reasons_close(&why);
                 if (sqlite3_column_int64(q, 2) > s->expand.revision)
@@ -826,8 +839,10 @@ static int expand_next(struct store *s, struct err *e)
         int rc = db_step(&s->db, q, e);
         if (rc == 1) {
                 s->expand.id = sqlite3_column_int64(q, 0);
-                snprintf(s->expand.office, sizeof s->expand.office, "%s", (const char *)sqlite3_column_text(q, 1));
-                snprintf(s->expand.dataset, sizeof s->expand.dataset, "%s", (const char *)sqlite3_column_text(q, 2));
+                snprintf(s->expand.office, sizeof s->expand.office, "%s",
+                         (const char *)sqlite3_column_text(q, 1));
+                snprintf(s->expand.dataset, sizeof s->expand.dataset, "%s",
+                         (const char *)sqlite3_column_text(q, 2));
                 s->expand.period = (struct period){0};
                 period_parse((const char *)sqlite3_column_text(q, 3), &s->expand.period);
         }
@@ -846,7 +861,8 @@ static int expand_rows(struct store *s, const struct catalog *c, struct err *e)
                 db_int(q, 3, period_id(s->expand.period));
                 rc = db_run(&s->db, q, e);
         }
-        size_t until = s->expand.at + EXPAND_ROWS < s->expand.facts.n ? s->expand.at + EXPAND_ROWS : s->expand.facts.n;
+        size_t until =
+            s->expand.at + EXPAND_ROWS < s->expand.facts.n ? s->expand.at + EXPAND_ROWS : s->expand.facts.n;
         char label[PERIOD_TEXT];
         period_print(s->expand.period, label);
         if (rc == 0 && s->expand.facts.n)

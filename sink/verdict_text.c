@@ -32,13 +32,16 @@ bool verdict_text_read(const char *json, struct reasons *out)
         json_t *list = json_loads(json, 0, NULL), *one;
         size_t i;
         bool ok = json_is_array(list);
-        json_array_foreach(list, i, one) {
+        json_array_foreach(list, i, one)
+        {
                 const json_t *args = json_object_get(one, "args");
                 const char *code = json_string_value(json_object_get(one, "code"));
                 reasons_add(out, code ? reason_find(code) : REASON_NONE,
                             (uint32_t)json_integer_value(json_object_get(one, "row")),
-                            json_string_value(json_object_get(one, "column")), json_string_value(json_array_get(args, 0)),
-                            json_string_value(json_array_get(args, 1)), json_string_value(json_array_get(args, 2)));
+                            json_string_value(json_object_get(one, "column")),
+                            json_string_value(json_array_get(args, 0)),
+                            json_string_value(json_array_get(args, 1)),
+                            json_string_value(json_array_get(args, 2)));
         }
         json_decref(list);
         return ok;

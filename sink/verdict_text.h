@@ -1,5 +1,6 @@
-/* verdict_text: the reasons of a verdict as they stand in the store: a JSON array of {"row","column","code","args","message"},
- * the message in English for readers of the view; the arguments bring the sentence back in any language. */
+/* verdict_text: the reasons of a verdict as they stand in the store: a JSON array of
+ * {"row","column","code","args","message"}, the message in English for readers of the view; the arguments
+ * bring the sentence back in any language. */
 #ifndef SUMU_SINK_VERDICT_TEXT_H
 #define SUMU_SINK_VERDICT_TEXT_H
 

@@ -704,7 +704,8 @@ static void recalled(struct hub *h, const struct wire_recalled *r, const struct 
                                                     .after = {(const uint8_t *)next.v, next.n}}};
                 send_sink(h, &m);
         } else {
-                cube_recall_end(h->cube);
+                bool opened = cube_recall_end(h->cube);
+                POST(opened);
                 h->recalling = false;
         }
         text_close(&next);
