@@ -1,4 +1,5 @@
-/* Blocks grow with what is asked: 4 KiB first, doubling to 1 MiB, a larger request gets a block of its own. */
+/* Blocks grow with what is asked: 4 KiB first, doubling to 1 MiB, a larger request gets a block of its own.
+ */
 #include "base/arena.h"
 
 #include <stdint.h>

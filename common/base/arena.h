@@ -1,8 +1,8 @@
 /* arena: memory that lives as long as one message or one turn of work.
  *
- * Memory comes zero-filled, in blocks, never above `cap` bytes in all; beyond it arena_alloc answers NULL and the
- * arena remembers that it ran out. Nothing is freed one by one: arena_reset keeps the first block for the next turn,
- * arena_close gives everything back. A zeroed struct is a valid arena without a cap. */
+ * Memory comes zero-filled, in blocks, never above `cap` bytes in all; beyond it arena_alloc answers NULL and
+ * the arena remembers that it ran out. Nothing is freed one by one: arena_reset keeps the first block for the
+ * next turn, arena_close gives everything back. A zeroed struct is a valid arena without a cap. */
 #ifndef SUMU_BASE_ARENA_H
 #define SUMU_BASE_ARENA_H
 

@@ -1,8 +1,8 @@
 /* check: what must hold, in every build.
  *
- * PRE states what a caller owes, POST what a function owes. A broken one is our own mistake: the process stops with
- * a sentence on stderr, and the two durable ends replay what it had not finished. Input from outside is never
- * checked with these. */
+ * PRE states what a caller owes, POST what a function owes. A broken one is our own mistake: the process
+ * stops with a sentence on stderr, and the two durable ends replay what it had not finished. Input from
+ * outside is never checked with these. */
 #ifndef SUMU_BASE_CHECK_H
 #define SUMU_BASE_CHECK_H
 

@@ -38,8 +38,8 @@ int err_wrap(struct err *e, const char *fmt, ...)
 const char *err_sentence(int code)
 {
         switch (code) {
-#define ERR(name, number, sentence)                                                                                    \
-        case number:                                                                                                   \
+#define ERR(name, number, sentence) \
+        case number:                \
                 return sentence;
 #include "base/errors.def"
 #undef ERR

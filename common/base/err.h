@@ -1,7 +1,8 @@
 /* err: how the world's refusals travel.
  *
- * A function that can be refused returns 0 or one of the negative codes of errors.def, and writes one sentence into
- * the caller's struct err. On the way up each layer may wrap the sentence with what it was doing. `e` may be NULL. */
+ * A function that can be refused returns 0 or one of the negative codes of errors.def, and writes one
+ * sentence into the caller's struct err. On the way up each layer may wrap the sentence with what it was
+ * doing. `e` may be NULL. */
 #ifndef SUMU_BASE_ERR_H
 #define SUMU_BASE_ERR_H
 

@@ -49,8 +49,9 @@ void log_event(enum log_level level, const char *msg, ...)
         snprintf(ts + n, sizeof ts - n, ".%03ldZ", now.tv_nsec / 1000000);
 
         struct text t = {0};
-        text_printf(&t, log_json ? "{\"ts\":\"%s\",\"level\":\"%s\",\"program\":\"%s\"" : "ts=%s level=%s program=%s", ts,
-                    names[level], log_program);
+        text_printf(
+            &t, log_json ? "{\"ts\":\"%s\",\"level\":\"%s\",\"program\":\"%s\"" : "ts=%s level=%s program=%s",
+            ts, names[level], log_program);
         field(&t, "msg", msg);
         va_list ap;
         va_start(ap, msg);

@@ -1,6 +1,7 @@
 /* log: one line per event on stderr, answering a question an operator would ask.
  *
- * logfmt for people, JSON lines by option. Fields come as pairs of key and text after the message, ended by NULL:
+ * logfmt for people, JSON lines by option. Fields come as pairs of key and text after the message, ended by
+ * NULL:
  *
  *     log_info("committed", "office", "150200", "mark", "927", NULL);
  *

@@ -1,7 +1,7 @@
 /* map: text (or any bytes) to a number.
  *
- * Open addressing, grows by doubling, keys are copied. Iteration order is never used to decide anything. A zeroed
- * struct is an empty map. */
+ * Open addressing, grows by doubling, keys are copied. Iteration order is never used to decide anything. A
+ * zeroed struct is an empty map. */
 #ifndef SUMU_BASE_MAP_H
 #define SUMU_BASE_MAP_H
 

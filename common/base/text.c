@@ -264,7 +264,8 @@ unsigned text_distance(const char *a, const char *b, unsigned limit)
                 row[0] = (unsigned)i;
                 for (size_t j = 1; j <= ny; j++) {
                         row[j] = min3(above[j] + 1, row[j - 1] + 1, above[j - 1] + (x[i - 1] != y[j - 1]));
-                        if (i > 1 && j > 1 && x[i - 1] == y[j - 2] && x[i - 2] == y[j - 1] && before[j - 2] + 1 < row[j])
+                        if (i > 1 && j > 1 && x[i - 1] == y[j - 2] && x[i - 2] == y[j - 1] &&
+                            before[j - 2] + 1 < row[j])
                                 row[j] = before[j - 2] + 1;
                 }
                 unsigned *spare = before;

@@ -1,8 +1,8 @@
 /* text: bytes that grow, and the few questions asked of text everywhere.
  *
- * The builder's error is sticky: after memory ran out every further call does nothing and text_failed says so once, at
- * the end. A zeroed struct is an empty text. `v` is always NUL-terminated once anything was added; text_c never
- * answers NULL. */
+ * The builder's error is sticky: after memory ran out every further call does nothing and text_failed says so
+ * once, at the end. A zeroed struct is an empty text. `v` is always NUL-terminated once anything was added;
+ * text_c never answers NULL. */
 #ifndef SUMU_BASE_TEXT_H
 #define SUMU_BASE_TEXT_H
 
@@ -29,8 +29,8 @@ void text_printf(struct text *t, const char *fmt, ...) __attribute__((format(pri
 void text_json(struct text *t, const char *s);
 void text_json_n(struct text *t, const char *s, size_t n);
 
-/* One CSV field, quoted where RFC 4180 asks. With `guard`, text that a spreadsheet would run (= + - @ tab CR LF) gets
- * a leading apostrophe (OWASP ASVS 1.2.10). */
+/* One CSV field, quoted where RFC 4180 asks. With `guard`, text that a spreadsheet would run (= + - @ tab CR
+ * LF) gets a leading apostrophe (OWASP ASVS 1.2.10). */
 void text_csv(struct text *t, const char *s, bool guard);
 
 /* An integer of `decimals` places as a plain decimal: 1234 with 1 is "123.4"; trailing zeros are cut. */

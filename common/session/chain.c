@@ -91,7 +91,8 @@ struct hash chain_next(const char *office, struct stream_id stream, uint64_t seq
         return h;
 }
 
-/* What is signed: the digest of (label, office, stream, head seq, head hash), 32 bytes whatever the lengths. */
+/* What is signed: the digest of (label, office, stream, head seq, head hash), 32 bytes whatever the lengths.
+ */
 static struct hash signed_part(const char *office, struct stream_id stream, uint64_t seq, struct hash head)
 {
         crypto_generichash_state s;
@@ -103,8 +104,8 @@ static struct hash signed_part(const char *office, struct stream_id stream, uint
         return h;
 }
 
-void chain_sign(const char *office, struct stream_id stream, uint64_t seq, struct hash head, const uint8_t secret[64],
-                uint8_t signature[SIGNATURE])
+void chain_sign(const char *office, struct stream_id stream, uint64_t seq, struct hash head,
+                const uint8_t secret[64], uint8_t signature[SIGNATURE])
 {
         struct hash h = signed_part(office, stream, seq, head);
         crypto_sign_detached(signature, NULL, h.b, HASH, secret);

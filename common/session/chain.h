@@ -1,11 +1,11 @@
 /* chain: the hash chain of a stream and the signature over its head (DESIGN.md section 4, rule 1).
  *
  *     hash(0) = BLAKE2b-256(label, office, stream)
- *     hash(n) = BLAKE2b-256(label, office, stream, seq, hash(n-1), submitted_at, catalogue digest, dataset, period,
- *                           action, payload bytes)
+ *     hash(n) = BLAKE2b-256(label, office, stream, seq, hash(n-1), submitted_at, catalogue digest, dataset,
+ * period, action, payload bytes)
  *
- * Texts and bytes enter with their length (8 bytes, little-endian) before them, numbers as 8 bytes little-endian, so
- * no two different inputs give the same bytes. Pure: keys and times are the caller's. */
+ * Texts and bytes enter with their length (8 bytes, little-endian) before them, numbers as 8 bytes
+ * little-endian, so no two different inputs give the same bytes. Pure: keys and times are the caller's. */
 #ifndef SUMU_SESSION_CHAIN_H
 #define SUMU_SESSION_CHAIN_H
 
@@ -43,8 +43,8 @@ struct hash chain_start(const char *office, struct stream_id stream);
 struct hash chain_next(const char *office, struct stream_id stream, uint64_t seq, struct hash previous,
                        const struct envelope *r);
 
-void chain_sign(const char *office, struct stream_id stream, uint64_t seq, struct hash head, const uint8_t secret[64],
-                uint8_t signature[SIGNATURE]);
+void chain_sign(const char *office, struct stream_id stream, uint64_t seq, struct hash head,
+                const uint8_t secret[64], uint8_t signature[SIGNATURE]);
 bool chain_verify(const char *office, struct stream_id stream, uint64_t seq, struct hash head,
                   const uint8_t public_key[32], const uint8_t signature[SIGNATURE]);
 

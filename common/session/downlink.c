@@ -1,6 +1,6 @@
-/* A batch is proven from where HQ stands: its reports are hashed one after the other from the hash it names as the one
- * before; that chain must run through the hash at `taken`, and its head must be signed. Then what lies beyond `taken` is
- * new, whatever the message boundaries were when it was sent first. */
+/* A batch is proven from where HQ stands: its reports are hashed one after the other from the hash it names
+ * as the one before; that chain must run through the hash at `taken`, and its head must be signed. Then what
+ * lies beyond `taken` is new, whatever the message boundaries were when it was sent first. */
 #include "session/downlink.h"
 
 #include "base/check.h"
@@ -54,22 +54,25 @@ static void send_welcome(const struct downlink_event *ev, struct downlink_todo *
         todo->reply = (struct wire_message){.kind = WIRE_WELCOME, .welcome = w};
 }
 
-static void refuse(struct downlink *d, const char *code, const char *text, uint64_t seq, struct downlink_todo *todo)
+static void refuse(struct downlink *d, const char *code, const char *text, uint64_t seq,
+                   struct downlink_todo *todo)
 {
         d->state = DOWNLINK_REFUSED;
         todo->log = text;
         todo->send = true;
         todo->reply = (struct wire_message){
-                .kind = WIRE_REFUSAL, .refusal = {.stream = d->stream, .code = code, .text = text, .seq = seq}};
+            .kind = WIRE_REFUSAL, .refusal = {.stream = d->stream, .code = code, .text = text, .seq = seq}};
 }
 
-/* The store has spoken of the stream: welcome the office, unless it no longer holds what HQ lacks (rule 6). */
+/* The store has spoken of the stream: welcome the office, unless it no longer holds what HQ lacks (rule 6).
+ */
 static void stream_known(struct downlink *d, const struct downlink_event *ev, struct downlink_todo *todo)
 {
         if (d->state == DOWNLINK_NEW || !ev->stream || !stream_same(ev->stream->id, d->stream))
                 return;
         if (ev->stream->mark.seq < d->floor) {
-                refuse(d, "gap", "HQ lacks reports that the office no longer holds; `sumu stream skip` lets it go on",
+                refuse(d, "gap",
+                       "HQ lacks reports that the office no longer holds; `sumu stream skip` lets it go on",
                        ev->stream->mark.seq, todo);
                 todo->note_gap = true;
                 return;
@@ -188,7 +191,8 @@ void downlink_trace(const struct downlink *d, const struct downlink_todo *todo, 
         if (todo->ask_catalog)
                 text_printf(out, "ask catalogue offset=%llu\n", (unsigned long long)todo->catalog_ask.offset);
         if (todo->take)
-                text_printf(out, "take from=%zu to=%llu\n", todo->take_from, (unsigned long long)todo->taken_to.seq);
+                text_printf(out, "take from=%zu to=%llu\n", todo->take_from,
+                            (unsigned long long)todo->taken_to.seq);
         if (todo->note_gap)
                 text_printf(out, "note gap floor=%llu\n", (unsigned long long)d->floor);
         if (!todo->send)

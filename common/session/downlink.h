@@ -6,9 +6,10 @@
  *         │ forget           │ greeting                   │  │ chain or signature wrong, gap
  *         └──(any state)     └──────── REFUSED ◄──────────┴──┘
  *
- * One struct downlink a connection; who the office is comes from its key, never from what it says. What HQ knows of a
- * stream is shared by all connections that name it (a copied outbox makes two): struct downlink_stream, whose `mark` is
- * what the store has committed and whose `taken` is how far reports were counted in memory.
+ * One struct downlink a connection; who the office is comes from its key, never from what it says. What HQ
+ * knows of a stream is shared by all connections that name it (a copied outbox makes two): struct
+ * downlink_stream, whose `mark` is what the store has committed and whose `taken` is how far reports were
+ * counted in memory.
  *
  * A machine without I/O. Hashing and verifying a signature are arithmetic and done here. */
 #ifndef SUMU_SESSION_DOWNLINK_H
@@ -38,9 +39,9 @@ struct downlink {
 };
 
 enum downlink_event_kind {
-        DOWNLINK_MESSAGE,   /* from the office */
-        DOWNLINK_STREAM,    /* stream and last_turn: what the store knows, after ASKING or when HQ has resumed */
-        DOWNLINK_TAKEN,     /* what was offered by `take` was counted: stream->taken is moved here */
+        DOWNLINK_MESSAGE, /* from the office */
+        DOWNLINK_STREAM, /* stream and last_turn: what the store knows, after ASKING or when HQ has resumed */
+        DOWNLINK_TAKEN,  /* what was offered by `take` was counted: stream->taken is moved here */
         DOWNLINK_COMMITTED, /* stream->mark has moved */
         DOWNLINK_FORGET,    /* HQ lost its sink or its term: nothing in memory holds any longer */
 };
@@ -48,7 +49,7 @@ enum downlink_event_kind {
 struct downlink_event {
         enum downlink_event_kind kind;
         const struct wire_message *message;
-        const uint8_t *sign_public; /* of the key the batch names, if it is this office's; else NULL */
+        const uint8_t *sign_public;     /* of the key the batch names, if it is this office's; else NULL */
         struct downlink_stream *stream; /* the stream this connection speaks of, if the store knows it */
         uint32_t last_turn;             /* the office's highest */
         struct point taken;             /* of DOWNLINK_TAKEN */
@@ -68,8 +69,8 @@ struct downlink_todo {
         bool take; /* reports take_from … n-1 of the batch are new and proven; taken_to is where they end */
         size_t take_from;
         struct point taken_to;
-        bool note_gap;          /* tell the store, so that an operator may skip it */
-        bool send;              /* `reply` to the office */
+        bool note_gap; /* tell the store, so that an operator may skip it */
+        bool send;     /* `reply` to the office */
         struct wire_message reply;
         const char *log;
 };

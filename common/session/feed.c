@@ -71,7 +71,8 @@ static void committed(struct feed *f, const struct wire_committed *c, struct fee
         f->deadline_ms = 0;
         if (c->refused) {
                 todo->forget = true;
-                todo->log = c->fenced ? "fenced: another aggregator has the term" : "the sink refused a flush";
+                todo->log =
+                    c->fenced ? "fenced: another aggregator has the term" : "the sink refused a flush";
                 f->state = c->fenced ? FEED_FENCED : FEED_ALONE;
                 return;
         }
@@ -121,7 +122,8 @@ void feed_step(struct feed *f, const struct feed_event *ev, struct feed_todo *to
                 f->deadline_ms = 0;
                 break;
         case FEED_TICK:
-                if (f->deadline_ms && ev->now_ms >= f->deadline_ms && (f->state == FEED_RESUMING || f->state == FEED_CATALOG))
+                if (f->deadline_ms && ev->now_ms >= f->deadline_ms &&
+                    (f->state == FEED_RESUMING || f->state == FEED_CATALOG))
                         begin_again(f, ev->now_ms, todo);
                 break;
         }
@@ -136,7 +138,8 @@ void feed_trace(const struct feed *f, const struct feed_todo *todo, struct text 
         if (todo->resume)
                 text_add(out, "send resume\n");
         if (todo->streams)
-                text_printf(out, "remember streams=%zu term=%llu\n", todo->streams->n, (unsigned long long)f->term);
+                text_printf(out, "remember streams=%zu term=%llu\n", todo->streams->n,
+                            (unsigned long long)f->term);
         if (todo->want_catalog)
                 text_add(out, "load catalogue\n");
         if (todo->keep_piece)
@@ -222,7 +225,8 @@ void feed_sink_trace(const struct feed_sink *s, const struct feed_sink_todo *tod
 }
 
 const char *feed_judge(const struct wire_flush *flush, uint64_t term,
-                       bool (*stored)(void *ctx, const struct wire_step *step, uint64_t *seq, struct hash *hash),
+                       bool (*stored)(void *ctx, const struct wire_step *step, uint64_t *seq,
+                                      struct hash *hash),
                        void *ctx, bool *fenced)
 {
         *fenced = flush->term != term;

@@ -6,16 +6,15 @@
  *      ALONE ─────────► RESUMING ─────────────► CATALOG ──────────────────► READY ──┐ one flush in flight,
  *        ▲                  ▲                                                │  ▲   │ the next one gathering
  *        │ silence          └──────────────── hello (any state) ─────────────┤  └───┘
- *        └───────────────────────────────────────────────────────────────────┤ refused: the term is not current
- *                                                                            ▼
- *                                                                         FENCED
+ *        └───────────────────────────────────────────────────────────────────┤ refused: the term is not
+ * current ▼ FENCED
  *
- * The sink's end, struct feed_sink, says hello when its link comes up, opens a term in the store when the aggregator
- * resumes, and judges flushes: only those of its term whose every starting mark is the stored one are committed; the term
- * and the marks are read in the committing transaction itself.
+ * The sink's end, struct feed_sink, says hello when its link comes up, opens a term in the store when the
+ * aggregator resumes, and judges flushes: only those of its term whose every starting mark is the stored one
+ * are committed; the term and the marks are read in the committing transaction itself.
  *
- * A commit whose answer was lost is asked for, never guessed: a new hello leads to a new term, and its marks say what was
- * committed. Machines without I/O. */
+ * A commit whose answer was lost is asked for, never guessed: a new hello leads to a new term, and its marks
+ * say what was committed. Machines without I/O. */
 #ifndef SUMU_SESSION_FEED_H
 #define SUMU_SESSION_FEED_H
 
@@ -30,7 +29,7 @@ struct feed {
         enum feed_state state;
         uint64_t incarnation; /* of this aggregator: random, the caller's */
         uint64_t term, version;
-        uint64_t number;      /* of the last flush sent in this term */
+        uint64_t number; /* of the last flush sent in this term */
         bool in_flight;
         uint8_t catalog[32];
         uint64_t fetched, fetch_size;
@@ -52,16 +51,16 @@ struct feed_event {
 };
 
 struct feed_todo {
-        bool forget;       /* drop everything gathered, in flight and rolled up */
-        bool resume;       /* send Resume */
+        bool forget;                        /* drop everything gathered, in flight and rolled up */
+        bool resume;                        /* send Resume */
         const struct wire_resumed *streams; /* remember these streams and marks */
         bool want_catalog; /* load feed.catalog, from a cache or by asking the sink piece by piece */
         bool ask_piece;    /* at feed.fetched */
         const struct wire_piece *keep_piece;
         bool catalog_complete;
-        bool ready;        /* offices may be served */
-        bool committed;    /* the flush feed.number is safe */
-        bool may_flush;    /* nothing is in flight */
+        bool ready;     /* offices may be served */
+        bool committed; /* the flush feed.number is safe */
+        bool may_flush; /* nothing is in flight */
         const char *log;
 };
 
@@ -75,12 +74,19 @@ enum feed_sink_state { FEED_SINK_DOWN, FEED_SINK_HELLO, FEED_SINK_OPEN };
 
 struct feed_sink {
         enum feed_sink_state state;
-        uint64_t term; /* opened for the aggregator we speak with */
+        uint64_t term;  /* opened for the aggregator we speak with */
         uint64_t heard; /* highest version heard of: the store goes above it (rule 10) */
         int64_t deadline_ms;
 };
 
-enum feed_sink_event_kind { FEED_SINK_LINK_UP, FEED_SINK_LINK_DOWN, FEED_SINK_MESSAGE, FEED_SINK_TERM_OPENED, FEED_SINK_AGAIN, FEED_SINK_TICK };
+enum feed_sink_event_kind {
+        FEED_SINK_LINK_UP,
+        FEED_SINK_LINK_DOWN,
+        FEED_SINK_MESSAGE,
+        FEED_SINK_TERM_OPENED,
+        FEED_SINK_AGAIN,
+        FEED_SINK_TICK
+};
 
 struct feed_sink_event {
         enum feed_sink_event_kind kind;
@@ -91,7 +97,7 @@ struct feed_sink_event {
 
 struct feed_sink_todo {
         bool hello;
-        bool open_term; /* durably, then TERM_OPENED, then answer Resumed with all marks */
+        bool open_term;   /* durably, then TERM_OPENED, then answer Resumed with all marks */
         bool judge_flush; /* commit or refuse the flush of the message */
         bool serve;       /* a recall or a question to be answered from the store */
 };
@@ -99,10 +105,11 @@ struct feed_sink_todo {
 void feed_sink_step(struct feed_sink *s, const struct feed_sink_event *ev, struct feed_sink_todo *todo);
 void feed_sink_trace(const struct feed_sink *s, const struct feed_sink_todo *todo, struct text *out);
 
-/* May a flush be committed? `stored` answers the store's mark of a step's stream (false: unknown). NULL: yes; else why
- * not, *fenced telling that the term is not current. */
+/* May a flush be committed? `stored` answers the store's mark of a step's stream (false: unknown). NULL: yes;
+ * else why not, *fenced telling that the term is not current. */
 const char *feed_judge(const struct wire_flush *flush, uint64_t term,
-                       bool (*stored)(void *ctx, const struct wire_step *step, uint64_t *seq, struct hash *hash),
+                       bool (*stored)(void *ctx, const struct wire_step *step, uint64_t *seq,
+                                      struct hash *hash),
                        void *ctx, bool *fenced);
 
 #endif

@@ -150,8 +150,9 @@ static uint32_t write_reports(const struct gather *g, struct gather_frames *out)
                                 break;
                         bytes += one;
                 }
-                struct wire_message m = {.kind = WIRE_FLUSH_PART,
-                                         .flush_part = {.reports = g->reports + first, .n_reports = i - first}};
+                struct wire_message m = {
+                    .kind = WIRE_FLUSH_PART,
+                    .flush_part = {.reports = g->reports + first, .n_reports = i - first}};
                 write_frame(out, &m);
         }
         return parts;
@@ -177,7 +178,8 @@ static uint32_t write_totals(const struct gather *g, struct gather_frames *out)
                 }
                 if (bytes < WIRE_MESSAGE && i < g->n_columns)
                         continue;
-                struct wire_message m = {.kind = WIRE_FLUSH_PART, .flush_part = {.columns = columns, .n_columns = n}};
+                struct wire_message m = {.kind = WIRE_FLUSH_PART,
+                                         .flush_part = {.columns = columns, .n_columns = n}};
                 write_frame(out, &m);
                 parts++;
                 n = bytes = 0;

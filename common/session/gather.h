@@ -1,5 +1,6 @@
-/* gather: one flush in the making: reports taken, with their verdicts and signatures, the totals they changed, and how far
- * each stream has come. Pure: it becomes frames, and is kept until the store has answered. */
+/* gather: one flush in the making: reports taken, with their verdicts and signatures, the totals they
+ * changed, and how far each stream has come. Pure: it becomes frames, and is kept until the store has
+ * answered. */
 #ifndef SUMU_SESSION_GATHER_H
 #define SUMU_SESSION_GATHER_H
 
@@ -32,15 +33,16 @@ void gather_close(struct gather *g);
 bool gather_empty(const struct gather *g);
 bool gather_full(const struct gather *g);
 
-/* The step of a stream in this flush, made if it is not there yet. Memory that runs out here and below is our own end:
- * the process stops, and the two durable ends replay. */
+/* The step of a stream in this flush, made if it is not there yet. Memory that runs out here and below is our
+ * own end: the process stops, and the two durable ends replay. */
 uint32_t gather_step(struct gather *g, struct downlink_stream *s);
 
 /* Copies what is given. `t->step` names the step. */
 void gather_report(struct gather *g, const struct wire_taken *t);
 void gather_signature(struct gather *g, const struct wire_signature *s);
 
-/* Totals come column by column (indicator and period alike one after the other); names are borrowed until the clear. */
+/* Totals come column by column (indicator and period alike one after the other); names are borrowed until the
+ * clear. */
 void gather_total(struct gather *g, const char *indicator, struct period period, const char *region,
                   const struct cell *cell);
 

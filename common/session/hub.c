@@ -1,13 +1,11 @@
 /* How a batch becomes part of a flush:
  *
- *   office ──► peer's queue ──► pump: proven? ──► chapters open? ──no──► recall, one at a time; the queue waits
- *                                                     │yes
- *                                                     ▼
- *                              cube_take each ──► gather ──► (nothing in flight) settle, write, send
+ *   office ──► peer's queue ──► pump: proven? ──► chapters open? ──no──► recall, one at a time; the queue
+ * waits │yes ▼ cube_take each ──► gather ──► (nothing in flight) settle, write, send
  *
- * A late report of an older stream may have to be folded in where memory no longer has the revisions around it
- * (NEED_REFOLD). Then everything gathered is flushed first, nothing else is taken until it is committed, the chapter is
- * closed, and the ordinary recall brings it back. */
+ * A late report of an older stream may have to be folded in where memory no longer has the revisions around
+ * it (NEED_REFOLD). Then everything gathered is flushed first, nothing else is taken until it is committed,
+ * the chapter is closed, and the ordinary recall brings it back. */
 #include "session/hub.h"
 
 #include "base/check.h"
@@ -17,9 +15,9 @@
 #include <string.h>
 
 enum {
-        PEERS = 4096,                          /* connections remembered */
-        QUEUE_BYTES = 2 * DOWNLINK_WINDOW,     /* of one connection: twice what an honest office has under way */
-        ALLOWED_DAYS = 2, /* clock difference, DESIGN.md section 3 */
+        PEERS = 4096,                      /* connections remembered */
+        QUEUE_BYTES = 2 * DOWNLINK_WINDOW, /* of one connection: twice what an honest office has under way */
+        ALLOWED_DAYS = 2,                  /* clock difference, DESIGN.md section 3 */
 };
 
 struct queued {
@@ -174,7 +172,8 @@ static void peer_drop(struct hub *h, size_t at)
         h->peers[at] = h->peers[--h->n_peers];
 }
 
-static struct peer *peer_of(struct hub *h, const struct hub_peer_name *name, const char *office, int64_t now_ms)
+static struct peer *peer_of(struct hub *h, const struct hub_peer_name *name, const char *office,
+                            int64_t now_ms)
 {
         size_t oldest = 0;
         for (size_t i = 0; i < h->n_peers; i++) {
@@ -205,14 +204,16 @@ static struct peer *peer_of(struct hub *h, const struct hub_peer_name *name, con
         return h->peers[h->n_peers++] = p;
 }
 
-/* One step of an office's machine with all it may need to know, and what it asks for done. Answers its todo for those who
- * have to do the rest (take). */
-static struct downlink_todo peer_step(struct hub *h, struct peer *p, struct downlink_event ev, struct hub_time now)
+/* One step of an office's machine with all it may need to know, and what it asks for done. Answers its todo
+ * for those who have to do the rest (take). */
+static struct downlink_todo peer_step(struct hub *h, struct peer *p, struct downlink_event ev,
+                                      struct hub_time now)
 {
         struct downlink_todo todo;
         if (h->feed.state == FEED_READY) {
-                struct stream_id id = ev.message && ev.message->kind == WIRE_GREETING ? ev.message->greeting.stream
-                                                                                      : p->link.stream;
+                struct stream_id id = ev.message && ev.message->kind == WIRE_GREETING
+                                          ? ev.message->greeting.stream
+                                          : p->link.stream;
                 ev.stream = ev.stream ? ev.stream : stream_find(h, p->link.office, id);
                 ev.last_turn = last_turn(h, p->link.office);
         }
@@ -240,16 +241,17 @@ static void ask_catalog(struct hub *h, struct peer *p, const struct wire_catalog
             ask->offset >= h->catalog->pack.n)
                 return;
         size_t left = h->catalog->pack.n - ask->offset;
-        struct wire_message m = {
-                .kind = WIRE_CATALOG_PIECE,
-                .piece = {.size = h->catalog->pack.n,
-                          .offset = ask->offset,
-                          .bytes = {(const uint8_t *)h->catalog->pack.v + ask->offset, left < WIRE_PIECE ? left : WIRE_PIECE}}};
+        struct wire_message m = {.kind = WIRE_CATALOG_PIECE,
+                                 .piece = {.size = h->catalog->pack.n,
+                                           .offset = ask->offset,
+                                           .bytes = {(const uint8_t *)h->catalog->pack.v + ask->offset,
+                                                     left < WIRE_PIECE ? left : WIRE_PIECE}}};
         memcpy(m.piece.digest, ask->digest, sizeof ask->digest);
         send_office(h, p, &m);
 }
 
-/* Questions of an office that only the store can answer; without a sink they fall through, the office asks again. */
+/* Questions of an office that only the store can answer; without a sink they fall through, the office asks
+ * again. */
 static void pass_on(struct hub *h, struct peer *p, const struct downlink_todo *todo)
 {
         if (todo->ask_catalog)
@@ -270,8 +272,8 @@ static void pass_on(struct hub *h, struct peer *p, const struct downlink_todo *t
         }
         if (todo->ask_hash) {
                 struct wire_message m = {
-                        .kind = WIRE_HASH_ASK,
-                        .hash = {.office = p->link.office, .stream = p->link.stream, .seq = todo->ask_seq}};
+                    .kind = WIRE_HASH_ASK,
+                    .hash = {.office = p->link.office, .stream = p->link.stream, .seq = todo->ask_seq}};
                 send_sink(h, &m);
         }
         if (todo->note_gap) {
@@ -340,7 +342,9 @@ static bool report_read(struct hub *h, const struct envelope *e, struct report *
         switch (payload_read(e->payload, e->payload_n, h->catalog, r->dataset, &h->arena, r, why)) {
         case PAYLOAD_READ: return true;
         case PAYLOAD_UNKNOWN: return false;
-        case PAYLOAD_BROKEN: reasons_add(why, REASON_ENCODING, 0, NULL, "a report's payload", NULL, NULL); return false;
+        case PAYLOAD_BROKEN:
+                reasons_add(why, REASON_ENCODING, 0, NULL, "a report's payload", NULL, NULL);
+                return false;
         case PAYLOAD_MEMORY: break;
         }
         UNREACHABLE();
@@ -360,14 +364,15 @@ static void candidates_close(struct candidate *v, size_t n)
 }
 
 /* What the reports of a batch need before they can be folded; the first that is not at hand. */
-static enum need batch_need(struct hub *h, uint32_t office, uint32_t turn, uint64_t first, const struct candidate *v,
-                            size_t n, struct period *wanted)
+static enum need batch_need(struct hub *h, uint32_t office, uint32_t turn, uint64_t first,
+                            const struct candidate *v, size_t n, struct period *wanted)
 {
         for (size_t i = 0; i < n; i++) {
                 if (!v[i].readable)
                         continue;
                 struct place at = {turn, first + i};
-                enum need need = cube_need(h->cube, v[i].report.dataset, v[i].report.period, office, at, &h->recall);
+                enum need need =
+                    cube_need(h->cube, v[i].report.dataset, v[i].report.period, office, at, &h->recall);
                 *wanted = v[i].report.period;
                 if (need != NEED_NOTHING) {
                         h->recall.dataset = v[i].report.dataset;
@@ -392,20 +397,22 @@ static void recall_start(struct hub *h, struct period wanted)
         send_sink(h, &m);
 }
 
-static void take_one(struct hub *h, uint32_t office, struct downlink_stream *s, uint32_t step, struct candidate *c,
-                     const struct envelope *e, uint64_t seq, struct hash hash, struct hub_time now)
+static void take_one(struct hub *h, uint32_t office, struct downlink_stream *s, uint32_t step,
+                     struct candidate *c, const struct envelope *e, uint64_t seq, struct hash hash,
+                     struct hub_time now)
 {
         struct wire_taken t = {.step = step, .seq = seq, .hash = hash, .report = *e, .verdict = REJECTED};
         struct reasons flags = {0};
         if (c->readable) {
-                struct judge j = {.catalog = h->catalog,
-                                  .office = office,
-                                  .today = (int32_t)(h->host.civil_s(h->host.ctx, now.clock_us, h->catalog->timezone) / 86400),
-                                  .future_days = ALLOWED_DAYS,
-                                  .submitted_civil_s =
-                                          h->host.civil_s(h->host.ctx, e->submitted_at, h->catalog->timezone)};
-                bool taken = cube_take(h->cube, &c->report, &j, (struct place){s->turn, seq}, &t.verdict, &t.revision,
-                                       &t.closes, &c->why, &flags);
+                struct judge j = {
+                    .catalog = h->catalog,
+                    .office = office,
+                    .today =
+                        (int32_t)(h->host.civil_s(h->host.ctx, now.clock_us, h->catalog->timezone) / 86400),
+                    .future_days = ALLOWED_DAYS,
+                    .submitted_civil_s = h->host.civil_s(h->host.ctx, e->submitted_at, h->catalog->timezone)};
+                bool taken = cube_take(h->cube, &c->report, &j, (struct place){s->turn, seq}, &t.verdict,
+                                       &t.revision, &t.closes, &c->why, &flags);
                 POST(taken);
                 t.rows = (uint32_t)c->report.n;
         }
@@ -423,9 +430,10 @@ static void take_one(struct hub *h, uint32_t office, struct downlink_stream *s, 
         h->counts.rejected += t.verdict == REJECTED;
 }
 
-/* Judges and folds the new reports of a proven batch. false: something has to be recalled first; nothing was changed. */
-static bool batch_take(struct hub *h, struct peer *p, const struct wire_batch *b, const struct downlink_todo *todo,
-                       struct hub_time now)
+/* Judges and folds the new reports of a proven batch. false: something has to be recalled first; nothing was
+ * changed. */
+static bool batch_take(struct hub *h, struct peer *p, const struct wire_batch *b,
+                       const struct downlink_todo *todo, struct hub_time now)
 {
         struct downlink_stream *s = stream_find(h, p->link.office, b->stream);
         int32_t office = catalog_office(h->catalog, p->link.office);
@@ -436,7 +444,8 @@ static bool batch_take(struct hub *h, struct peer *p, const struct wire_batch *b
         POST(s && v && hashes);
         for (size_t i = 0; i < n; i++) {
                 if (office < 0)
-                        reasons_add(&v[i].why, REASON_FOREIGN_DATASET, 0, NULL, reports[i].dataset, p->link.office, NULL);
+                        reasons_add(&v[i].why, REASON_FOREIGN_DATASET, 0, NULL, reports[i].dataset,
+                                    p->link.office, NULL);
                 else
                         v[i].readable = report_read(h, &reports[i], &v[i].report, &v[i].why);
         }
@@ -453,13 +462,17 @@ static bool batch_take(struct hub *h, struct peer *p, const struct wire_batch *b
                 uint32_t step = gather_step(&h->gather, s);
                 downlink_hashes(p->link.office, b, hashes);
                 for (size_t i = 0; i < n; i++)
-                        take_one(h, (uint32_t)office, s, step, &v[i], &reports[i], b->first + todo->take_from + i,
-                                 hashes[todo->take_from + i], now);
-                struct wire_signature sig = {.step = step, .seq = todo->taken_to.seq, .hash = todo->taken_to.hash};
+                        take_one(h, (uint32_t)office, s, step, &v[i], &reports[i],
+                                 b->first + todo->take_from + i, hashes[todo->take_from + i], now);
+                struct wire_signature sig = {
+                    .step = step, .seq = todo->taken_to.seq, .hash = todo->taken_to.hash};
                 memcpy(sig.signature, b->signature, sizeof sig.signature);
                 memcpy(sig.key, b->key, sizeof sig.key);
                 gather_signature(&h->gather, &sig);
-                peer_step(h, p, (struct downlink_event){.kind = DOWNLINK_TAKEN, .stream = s, .taken = todo->taken_to}, now);
+                peer_step(
+                    h, p,
+                    (struct downlink_event){.kind = DOWNLINK_TAKEN, .stream = s, .taken = todo->taken_to},
+                    now);
         }
         candidates_close(v, n);
         free(hashes);
@@ -478,7 +491,8 @@ static bool peer_take(struct hub *h, struct peer *p, struct hub_time now)
         }
         struct downlink_event ev = {.kind = DOWNLINK_MESSAGE,
                                     .message = &m,
-                                    .sign_public = h->host.sign_key(h->host.ctx, p->link.office, m.batch.key)};
+                                    .sign_public =
+                                        h->host.sign_key(h->host.ctx, p->link.office, m.batch.key)};
         struct downlink_todo todo = peer_step(h, p, ev, now);
         if (todo.take && !batch_take(h, p, &m.batch, &todo, now))
                 return false;
@@ -556,17 +570,21 @@ static void ready(struct hub *h, struct hub_time now)
                 struct downlink_stream *s = stream_find(h, p->link.office, p->link.stream);
                 struct downlink_todo todo = {.ask_stream = !s};
                 if (s)
-                        todo = peer_step(h, p, (struct downlink_event){.kind = DOWNLINK_STREAM, .stream = s}, now);
+                        todo = peer_step(h, p, (struct downlink_event){.kind = DOWNLINK_STREAM, .stream = s},
+                                         now);
                 pass_on(h, p, &todo);
         }
         tell(h, HUB_TELLS, "ready", NULL, h->feed.term);
 }
 
-static void verdicts_send(struct hub *h, const struct downlink_stream *s, const struct wire_verdict *v, size_t n)
+static void verdicts_send(struct hub *h, const struct downlink_stream *s, const struct wire_verdict *v,
+                          size_t n)
 {
-        struct wire_message m = {.kind = WIRE_VERDICTS, .verdicts = {.office = s->office, .stream = s->id, .v = v, .n = n}};
+        struct wire_message m = {.kind = WIRE_VERDICTS,
+                                 .verdicts = {.office = s->office, .stream = s->id, .v = v, .n = n}};
         for (size_t i = 0; i < h->n_peers; i++)
-                if (h->peers[i]->link.state == DOWNLINK_OPEN && strcmp(h->peers[i]->link.office, s->office) == 0)
+                if (h->peers[i]->link.state == DOWNLINK_OPEN &&
+                    strcmp(h->peers[i]->link.office, s->office) == 0)
                         send_office(h, h->peers[i], &m);
 }
 
@@ -648,8 +666,9 @@ static void feed_do(struct hub *h, const struct feed_event *ev, struct hub_time 
         if (todo.forget)
                 forget(h, now);
         if (todo.resume) {
-                struct wire_message m = {.kind = WIRE_RESUME,
-                                         .resume = {.incarnation = h->feed.incarnation, .version = h->feed.version}};
+                struct wire_message m = {
+                    .kind = WIRE_RESUME,
+                    .resume = {.incarnation = h->feed.incarnation, .version = h->feed.version}};
                 send_sink(h, &m);
         }
         for (size_t i = 0; todo.streams && i < todo.streams->n; i++)
@@ -657,7 +676,8 @@ static void feed_do(struct hub *h, const struct feed_event *ev, struct hub_time 
         if (todo.keep_piece)
                 text_bytes(&h->pack, todo.keep_piece->bytes.p, todo.keep_piece->bytes.n);
         if (todo.ask_piece) {
-                struct wire_message m = {.kind = WIRE_CATALOG_ASK, .catalog_ask = {.offset = h->feed.fetched}};
+                struct wire_message m = {.kind = WIRE_CATALOG_ASK,
+                                         .catalog_ask = {.offset = h->feed.fetched}};
                 memcpy(m.catalog_ask.digest, h->feed.catalog, sizeof m.catalog_ask.digest);
                 send_sink(h, &m);
         }
@@ -726,14 +746,16 @@ static void stream_is(struct hub *h, const struct wire_stream *w, struct hub_tim
                         /* An older stream of this office learns in a new welcome that it is not the last. */
                         struct downlink_stream *own = stream_find(h, p->link.office, p->link.stream);
                         if (own)
-                                peer_step(h, p, (struct downlink_event){.kind = DOWNLINK_STREAM, .stream = own}, now);
+                                peer_step(h, p,
+                                          (struct downlink_event){.kind = DOWNLINK_STREAM, .stream = own},
+                                          now);
                 }
         }
 }
 
 /* Answers that go to an office as they came. */
-static void answer_office(struct hub *h, const char *office, struct stream_id stream, const struct wire_message *m,
-                          bool any_stream)
+static void answer_office(struct hub *h, const char *office, struct stream_id stream,
+                          const struct wire_message *m, bool any_stream)
 {
         for (size_t i = 0; i < h->n_peers; i++)
                 if (strcmp(h->peers[i]->link.office, office) == 0 &&
@@ -795,7 +817,8 @@ void hub_office(struct hub *h, struct hub_time now, const struct hub_peer_name *
                         if (m.greeting.version > h->feed.version)
                                 h->feed.version = m.greeting.version;
                 }
-                struct downlink_todo todo = peer_step(h, p, (struct downlink_event){.kind = DOWNLINK_MESSAGE, .message = &m}, now);
+                struct downlink_todo todo =
+                    peer_step(h, p, (struct downlink_event){.kind = DOWNLINK_MESSAGE, .message = &m}, now);
                 pass_on(h, p, &todo);
         }
         pump(h, now);
@@ -817,7 +840,9 @@ void hub_sink(struct hub *h, struct hub_time now, const struct wire_bytes *frame
         case WIRE_STREAM_IS: stream_is(h, &m.stream, now); break;
         case WIRE_VERDICTS: answer_office(h, m.verdicts.office, m.verdicts.stream, &m, true); break;
         case WIRE_HASH_IS: answer_office(h, m.hash.office, m.hash.stream, &m, false); break;
-        default: feed_do(h, &(struct feed_event){.kind = FEED_MESSAGE, .now_ms = now.mono_ms, .message = &m}, now);
+        default:
+                feed_do(h, &(struct feed_event){.kind = FEED_MESSAGE, .now_ms = now.mono_ms, .message = &m},
+                        now);
         }
         arena_close(&arena);
         pump(h, now);
@@ -867,7 +892,8 @@ size_t hub_waiting(const struct hub *h)
         return n;
 }
 
-void hub_refusals(const struct hub *h, void (*show)(void *ctx, const char *office, const char *code), void *ctx)
+void hub_refusals(const struct hub *h, void (*show)(void *ctx, const char *office, const char *code),
+                  void *ctx)
 {
         for (size_t i = 0; i < h->n_peers; i++)
                 if (h->peers[i]->refusal[0])

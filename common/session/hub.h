@@ -1,13 +1,14 @@
 /* hub: HQ's aggregator without its sockets.
  *
- * Holds the conversations with the offices (downlink) and with the sink (feed), the cube and the flush being gathered, and
- * lets a message through in this order: prove it, recall what its reports touch, judge and fold them, gather; when
- * nothing is in flight, settle and flush; when the store has committed, tell the offices. It starts empty, it may be thrown
- * away at any instruction, and it keeps nothing that the two durable ends do not have.
+ * Holds the conversations with the offices (downlink) and with the sink (feed), the cube and the flush being
+ * gathered, and lets a message through in this order: prove it, recall what its reports touch, judge and fold
+ * them, gather; when nothing is in flight, settle and flush; when the store has committed, tell the offices.
+ * It starts empty, it may be thrown away at any instruction, and it keeps nothing that the two durable ends
+ * do not have.
  *
- * No I/O: messages come in as bytes, go out through struct hub_host, time is given. The daemon lends it sockets, the
- * simulated world lends it a network of its own. Memory is bounded by the offices' windows, GATHER_BYTES and the cube's
- * budget. */
+ * No I/O: messages come in as bytes, go out through struct hub_host, time is given. The daemon lends it
+ * sockets, the simulated world lends it a network of its own. Memory is bounded by the offices' windows,
+ * GATHER_BYTES and the cube's budget. */
 #ifndef SUMU_SESSION_HUB_H
 #define SUMU_SESSION_HUB_H
 
@@ -30,7 +31,8 @@ struct hub_host {
         /* Sends; false: not sent, and nobody will try again but the protocol. */
         bool (*to_office)(void *ctx, const struct hub_peer_name *peer, const struct text *message);
         bool (*to_sink)(void *ctx, const struct text *frames, size_t n);
-        /* The public signing key of an office by its id; NULL: not enrolled (any longer). `id` NULL: is it enrolled at all? */
+        /* The public signing key of an office by its id; NULL: not enrolled (any longer). `id` NULL: is it
+         * enrolled at all? */
         const uint8_t *(*sign_key)(void *ctx, const char *office, const uint8_t *id);
         int64_t (*civil_s)(void *ctx, int64_t us, const char *timezone);
         struct catalog *(*held_catalog)(void *ctx, const uint8_t digest[32]); /* given away; NULL: not held */
@@ -43,7 +45,8 @@ struct hub_time {
 };
 
 struct hub_counts { /* since the start, for /metrics */
-        uint64_t messages, reports, rows, accepted, superseded, rejected, refused, flushes, totals, recalls, dropped;
+        uint64_t messages, reports, rows, accepted, superseded, rejected, refused, flushes, totals, recalls,
+            dropped;
 };
 
 struct hub;
@@ -67,6 +70,7 @@ uint64_t hub_version(const struct hub *h);
 size_t hub_waiting(const struct hub *h); /* messages not yet taken */
 
 /* Offices that are refused right now: calls `show` for each with the code. */
-void hub_refusals(const struct hub *h, void (*show)(void *ctx, const char *office, const char *code), void *ctx);
+void hub_refusals(const struct hub *h, void (*show)(void *ctx, const char *office, const char *code),
+                  void *ctx);
 
 #endif

@@ -1,6 +1,6 @@
-/* The search for a fork is a bisection over "does HQ have the same hash at seq?", which is true up to some report and
- * false after it. `low` is the last place known to be shared, `high` the last that may be. The floor of an outbox that
- * still holds everything is 0, where all chains of a stream agree. */
+/* The search for a fork is a bisection over "does HQ have the same hash at seq?", which is true up to some
+ * report and false after it. `low` is the last place known to be shared, `high` the last that may be. The
+ * floor of an outbox that still holds everything is 0, where all chains of a stream agree. */
 #include "session/uplink.h"
 
 #include "base/check.h"
@@ -49,7 +49,8 @@ static void greet(struct uplink *u, int64_t now_ms, struct uplink_todo *todo)
         todo->greet = true;
 }
 
-static void stop(struct uplink *u, int64_t deadline_ms, const char *code, const char *text, struct uplink_todo *todo)
+static void stop(struct uplink *u, int64_t deadline_ms, const char *code, const char *text,
+                 struct uplink_todo *todo)
 {
         u->state = UPLINK_STOPPED;
         u->deadline_ms = deadline_ms;
@@ -64,7 +65,8 @@ static void go_on(struct uplink *u, int64_t now_ms, struct uplink_todo *todo)
         if (u->state != UPLINK_OPEN)
                 return;
         bool waits = u->sent < u->head.seq;
-        if (waits && !u->send_blocked && u->n_under_way < UPLINK_UNDER_WAY && u->bytes_under_way < u->window) {
+        if (waits && !u->send_blocked && u->n_under_way < UPLINK_UNDER_WAY &&
+            u->bytes_under_way < u->window) {
                 size_t room = u->window - u->bytes_under_way;
                 todo->send = true;
                 todo->send_after = u->sent;
@@ -145,8 +147,8 @@ static void compare(struct uplink *u, const struct wire_mark *m, int64_t now_ms,
                 return;
         }
         if (m->seq < u->floor.seq) {
-                stop(u, now_ms + UPLINK_GAP_MS, "gap", "HQ lacks reports that this outbox no longer holds: see `sumu stream skip`",
-                     todo);
+                stop(u, now_ms + UPLINK_GAP_MS, "gap",
+                     "HQ lacks reports that this outbox no longer holds: see `sumu stream skip`", todo);
                 return;
         }
         u->asked = (struct point){m->seq, m->hash};
@@ -181,7 +183,8 @@ static void looked_up(struct uplink *u, const struct uplink_event *ev, struct up
                 u->ours_known = true;
                 u->ours = ev->point.hash;
                 search_step(u, ev->now_ms, todo);
-        } else if ((u->state == UPLINK_COMPARING || u->state == UPLINK_OPEN) && ev->point.seq == u->asked.seq) {
+        } else if ((u->state == UPLINK_COMPARING || u->state == UPLINK_OPEN) &&
+                   ev->point.seq == u->asked.seq) {
                 if (ev->known && hash_same(ev->point.hash, u->asked.hash))
                         agreed(u, ev->now_ms, todo);
                 else
@@ -220,15 +223,16 @@ static void marked(struct uplink *u, const struct wire_mark *m, int64_t now_ms, 
         if (u->state != UPLINK_OPEN || !stream_same(m->stream, u->stream))
                 return;
         if (m->seq < u->mark.seq)
-                greet(u, now_ms, todo); /* rule 6: HQ came back from a backup; its next welcome tells from where */
+                greet(u, now_ms,
+                      todo); /* rule 6: HQ came back from a backup; its next welcome tells from where */
         else
                 compare(u, m, now_ms, todo);
 }
 
 static void piece(struct uplink *u, const struct wire_piece *p, int64_t now_ms, struct uplink_todo *todo)
 {
-        if (!u->fetching || memcmp(p->digest, u->wanted_catalog, sizeof p->digest) != 0 || p->offset != u->fetched ||
-            p->bytes.n == 0 || p->bytes.n > p->size - p->offset)
+        if (!u->fetching || memcmp(p->digest, u->wanted_catalog, sizeof p->digest) != 0 ||
+            p->offset != u->fetched || p->bytes.n == 0 || p->bytes.n > p->size - p->offset)
                 return;
         todo->keep_piece = p;
         u->fetched += p->bytes.n;
@@ -264,7 +268,8 @@ static void message(struct uplink *u, const struct uplink_event *ev, struct upli
         case WIRE_MARK: marked(u, &m->mark, ev->now_ms, todo); break;
         case WIRE_VERDICTS: todo->keep_verdicts = &m->verdicts; break;
         case WIRE_HASH_IS:
-                if (u->state == UPLINK_SEARCHING && stream_same(m->hash.stream, u->stream) && m->hash.seq == probe(u)) {
+                if (u->state == UPLINK_SEARCHING && stream_same(m->hash.stream, u->stream) &&
+                    m->hash.seq == probe(u)) {
                         u->theirs_known = true;
                         u->theirs = m->hash.known ? m->hash.hash : (struct hash){{0}};
                         search_step(u, ev->now_ms, todo);
@@ -307,7 +312,8 @@ static void tick(struct uplink *u, int64_t now_ms, struct uplink_todo *todo)
                 greet(u, now_ms, todo);
 }
 
-static void stream_opened(struct uplink *u, const struct uplink_start *start, int64_t now_ms, struct uplink_todo *todo)
+static void stream_opened(struct uplink *u, const struct uplink_start *start, int64_t now_ms,
+                          struct uplink_todo *todo)
 {
         bool down = u->state == UPLINK_DOWN;
         struct uplink fresh;
@@ -387,15 +393,15 @@ void uplink_trace(const struct uplink *u, const struct uplink_todo *todo, struct
                                     verdict_word(v->verdict), v->revision);
                 }
         if (todo->keep_piece)
-                text_printf(out, "keep piece offset=%llu bytes=%zu\n", (unsigned long long)todo->keep_piece->offset,
-                            todo->keep_piece->bytes.n);
+                text_printf(out, "keep piece offset=%llu bytes=%zu\n",
+                            (unsigned long long)todo->keep_piece->offset, todo->keep_piece->bytes.n);
         if (todo->catalog_complete)
                 text_add(out, "catalogue complete\n");
         if (todo->fork)
                 text_printf(out, "fork after=%llu\n", (unsigned long long)todo->fork_after);
         if (todo->greet)
-                text_printf(out, "greet turn=%u head=%llu floor=%llu\n", u->turn, (unsigned long long)u->head.seq,
-                            (unsigned long long)u->floor.seq);
+                text_printf(out, "greet turn=%u head=%llu floor=%llu\n", u->turn,
+                            (unsigned long long)u->head.seq, (unsigned long long)u->floor.seq);
         if (todo->look_up)
                 text_printf(out, "look up seq=%llu\n", (unsigned long long)todo->look_up_seq);
         if (todo->ask_hash)
@@ -403,5 +409,6 @@ void uplink_trace(const struct uplink *u, const struct uplink_todo *todo, struct
         if (todo->ask_catalog)
                 text_printf(out, "ask catalogue offset=%llu\n", (unsigned long long)u->fetched);
         if (todo->send)
-                text_printf(out, "send after=%llu bytes<=%zu\n", (unsigned long long)todo->send_after, todo->send_bytes);
+                text_printf(out, "send after=%llu bytes<=%zu\n", (unsigned long long)todo->send_after,
+                            todo->send_bytes);
 }

@@ -7,23 +7,30 @@
  *       (any state)            │ STOPPED        SEARCHING ── fork ─────┘  ▼
  *                              └── again after patience ◄─────────────── STOPPED
  *
- * A machine without I/O: an event comes in with the time, what to do comes out as plain fields, the collector does it
- * in the order the fields stand in, and tells the result as the next event. What must survive lives in the outbox;
- * the machine is started from it with uplink_init and may be thrown away at any time. */
+ * A machine without I/O: an event comes in with the time, what to do comes out as plain fields, the collector
+ * does it in the order the fields stand in, and tells the result as the next event. What must survive lives
+ * in the outbox; the machine is started from it with uplink_init and may be thrown away at any time. */
 #ifndef SUMU_SESSION_UPLINK_H
 #define SUMU_SESSION_UPLINK_H
 
 #include "session/wire.h"
 
-enum uplink_state { UPLINK_DOWN, UPLINK_GREETING, UPLINK_COMPARING, UPLINK_SEARCHING, UPLINK_OPEN, UPLINK_STOPPED };
+enum uplink_state {
+        UPLINK_DOWN,
+        UPLINK_GREETING,
+        UPLINK_COMPARING,
+        UPLINK_SEARCHING,
+        UPLINK_OPEN,
+        UPLINK_STOPPED
+};
 const char *uplink_state_word(enum uplink_state s);
 
 enum {
-        UPLINK_PATIENCE_MS = 10 * 1000,  /* for an answer to a question */
-        UPLINK_PROGRESS_MS = 30 * 1000,  /* for the mark to move while reports are under way */
-        UPLINK_RETRY_MS = 200,           /* after a send that found the queue full */
-        UPLINK_GAP_MS = 30 * 1000,       /* between greetings while HQ names a gap */
-        UPLINK_UNDER_WAY = 64,           /* messages */
+        UPLINK_PATIENCE_MS = 10 * 1000, /* for an answer to a question */
+        UPLINK_PROGRESS_MS = 30 * 1000, /* for the mark to move while reports are under way */
+        UPLINK_RETRY_MS = 200,          /* after a send that found the queue full */
+        UPLINK_GAP_MS = 30 * 1000,      /* between greetings while HQ names a gap */
+        UPLINK_UNDER_WAY = 64,          /* messages */
 };
 
 struct point { /* of a chain */
@@ -41,7 +48,7 @@ struct uplink_start {
         struct point mark;  /* last mark kept */
         bool has_catalog;
         uint8_t catalog[32];
-        uint64_t version;   /* highest version of HQ's store heard of */
+        uint64_t version; /* highest version of HQ's store heard of */
 };
 
 struct uplink {
@@ -79,11 +86,11 @@ struct uplink {
 enum uplink_event_kind {
         UPLINK_LINK_UP,
         UPLINK_LINK_DOWN,
-        UPLINK_GREW,          /* head: a report was accepted (durably) */
-        UPLINK_TRIMMED,       /* floor: acknowledged reports were let go */
-        UPLINK_MESSAGE,       /* message: from HQ */
-        UPLINK_LOOKED_UP,     /* point: our hash at the seq that was asked for; known = false: not held */
-        UPLINK_SENT,          /* seq: last report of the message, bytes: its size; seq 0: the queue was full */
+        UPLINK_GREW,      /* head: a report was accepted (durably) */
+        UPLINK_TRIMMED,   /* floor: acknowledged reports were let go */
+        UPLINK_MESSAGE,   /* message: from HQ */
+        UPLINK_LOOKED_UP, /* point: our hash at the seq that was asked for; known = false: not held */
+        UPLINK_SENT,      /* seq: last report of the message, bytes: its size; seq 0: the queue was full */
         UPLINK_STREAM_OPENED, /* start: after a fork or --take-over */
         UPLINK_CATALOG_KEPT,  /* catalog: HQ's catalogue is in use now (or was refused: known = false) */
         UPLINK_TICK,
@@ -103,8 +110,8 @@ struct uplink_event {
 
 /* Done in this order. */
 struct uplink_todo {
-        bool keep_turn; /* uplink.turn, durably */
-        bool keep_mark; /* uplink.mark is safe at HQ; durably, before anything is trimmed */
+        bool keep_turn;        /* uplink.turn, durably */
+        bool keep_mark;        /* uplink.mark is safe at HQ; durably, before anything is trimmed */
         int64_t mark_clock_us; /* HQ's clock in that mark */
         uint64_t mark_version;
         const struct wire_verdicts *keep_verdicts;
@@ -118,7 +125,7 @@ struct uplink_todo {
         bool ask_hash; /* HQ's hash at ask_seq */
         uint64_t ask_seq;
         bool ask_catalog; /* piece of uplink.wanted_catalog at uplink.fetched */
-        bool send;        /* one message of the reports after send_after, at most send_bytes; answer UPLINK_SENT */
+        bool send; /* one message of the reports after send_after, at most send_bytes; answer UPLINK_SENT */
         uint64_t send_after;
         size_t send_bytes;
         const char *log; /* a sentence for the log, NULL: none */
