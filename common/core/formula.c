@@ -376,6 +376,50 @@ size_t formula_reads(const struct formula *f)
         return f->reads;
 }
 
+/* ---- walking: as running, without values ---- */
+
+struct walk {
+        const struct step *steps;
+        bool (*name)(void *ctx, uint32_t indicator, struct period p);
+        void *ctx;
+};
+
+static bool steps_walk(const struct walk *w, size_t from, size_t to, struct period p);
+
+static bool function_walk(const struct walk *w, size_t i, struct period p)
+{
+        const struct step *s = &w->steps[i];
+        struct period then;
+        if (s->op == OP_YOY)
+                return !period_year_ago(p, &then) || steps_walk(w, i + 1, s->at, then);
+        int first = s->op == OP_LAG ? s->back : 0, last = s->op == OP_LAG ? s->back : s->back - 1;
+        for (int back = first; back <= last; back++)
+                if (period_shift(p, -back, &then) && !steps_walk(w, i + 1, s->at, then))
+                        return false;
+        return true;
+}
+
+static bool steps_walk(const struct walk *w, size_t from, size_t to, struct period p)
+{
+        bool on = true;
+        for (size_t i = from; on && i < to; i++) {
+                const struct step *s = &w->steps[i];
+                if (s->op == OP_OPERAND) {
+                        on = w->name(w->ctx, s->at, p);
+                } else if (s->op == OP_LAG || s->op == OP_YOY || s->op == OP_MEAN) {
+                        on = function_walk(w, i, p);
+                        i = s->at - 1;
+                }
+        }
+        return on;
+}
+
+bool formula_walk(const struct formula *f, struct period p,
+                  bool (*name)(void *ctx, uint32_t indicator, struct period p), void *ctx)
+{
+        return steps_walk(&(struct walk){f->steps, name, ctx}, 0, f->n, p);
+}
+
 /* ---- running: false means null, and ends it all ---- */
 
 struct run {

@@ -51,6 +51,12 @@ size_t formula_operands(const struct formula *f, const uint32_t **out);
 bool formula_looks_back(const struct formula *f);
 size_t formula_reads(const struct formula *f);
 
+/* Names every indicator and period that the value in period p may be made of, in the order of reading, some
+ * more than once: what to have at hand before evaluating. Periods outside the calendar are left out. false:
+ * `name` said so, and that ended it. */
+bool formula_walk(const struct formula *f, struct period p,
+                  bool (*name)(void *ctx, uint32_t indicator, struct period p), void *ctx);
+
 /* Gives the value of an indicator in a period in the catalogue's unit; false: missing or overflow. For a
  * derived indicator the callback calls formula_value itself with that indicator's formula; that formulas go
  * in no circle is the catalogue's care. */

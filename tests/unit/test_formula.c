@@ -213,6 +213,46 @@ static void what_it_uses(void **state)
         formula_free(f);
 }
 
+struct walked {
+        char text[256];
+        int left; /* names to take before it says no */
+};
+
+static bool walked(void *ctx, uint32_t indicator, struct period p)
+{
+        struct walked *w = ctx;
+        char label[PERIOD_TEXT];
+        period_print(p, label);
+        size_t n = strlen(w->text);
+        snprintf(w->text + n, sizeof w->text - n, "%s%u:%s", n ? " " : "", indicator, label);
+        return w->left-- > 0;
+}
+
+static const char *walk(const char *text, const char *label, int most)
+{
+        static struct walked w;
+        w = (struct walked){.left = most};
+        struct formula *f = parse(text, strchr(text, '<'));
+        bool all = formula_walk(f, period(label), walked, &w);
+        assert_int_equal(all, w.left >= 0);
+        formula_free(f);
+        return w.text;
+}
+
+static void what_to_have_at_hand(void **state)
+{
+        (void)state;
+        assert_string_equal(walk("2 * incidents / (officers - officers) + incidents", "2023", 9),
+                            "0:2023 2:2023 2:2023 0:2023"); /* null or not: all of it */
+        assert_string_equal(walk("mean(incidents, 2) / lag(mean(incidents, 2), 3) + officers", "2023", 9),
+                            "0:2023 0:2022 0:2020 0:2019 2:2023");
+        assert_string_equal(walk("yoy(incidents) < lag(officers, 0)", "2024-02-29", 9), "2:2024-02-29");
+        assert_string_equal(walk("yoy(incidents) + officers", "2024-01-01/2024-01-07", 9),
+                            "0:2023-01-01/2023-01-07 2:2024-01-01/2024-01-07");
+        assert_string_equal(walk("mean(incidents, 100)", "1900-Q2", 9), "0:1900-Q2 0:1900-Q1");
+        assert_string_equal(walk("mean(incidents, 100)", "2023", 1), "0:2023 0:2022"); /* told to stop */
+}
+
 static void refusals(void **state)
 {
         (void)state;
@@ -300,9 +340,10 @@ static void limits(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-            cmocka_unit_test(the_articles), cmocka_unit_test(arithmetic),   cmocka_unit_test(looking_back),
-            cmocka_unit_test(checks),       cmocka_unit_test(what_it_uses), cmocka_unit_test(refusals),
-            cmocka_unit_test(limits),
+            cmocka_unit_test(the_articles), cmocka_unit_test(arithmetic),
+            cmocka_unit_test(looking_back), cmocka_unit_test(checks),
+            cmocka_unit_test(what_it_uses), cmocka_unit_test(what_to_have_at_hand),
+            cmocka_unit_test(refusals),     cmocka_unit_test(limits),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
