@@ -285,12 +285,27 @@ uint64_t text_hash(const void *p, size_t n)
         return h;
 }
 
-/* A candidate counts as near when at most a third of the wanted text differs. */
+static unsigned characters(const char *s)
+{
+        unsigned n = 0;
+        for (; *s; s++)
+                n += ((unsigned char)*s & 0xc0) != 0x80;
+        return n;
+}
+
+/* Does one hold the other, which is at least half of it: 收缴炸药 and 收缴炸药（吨）? */
+static bool holds(const char *a, const char *b)
+{
+        unsigned x = characters(a), y = characters(b);
+        return (strstr(a, b) && 2 * y >= x) || (strstr(b, a) && 2 * x >= y);
+}
+
+/* A candidate counts as near when at most a third of the wanted text differs, or one holds the other. */
 void text_nearest_try(struct text_nearest *n, const char *candidate)
 {
-        unsigned most = (unsigned)(strlen(n->want) / 3);
+        unsigned most = characters(n->want) / 3;
         unsigned limit = n->best ? n->distance : (most > 4 ? 4 : most < 1 ? 1 : most) + 1;
-        unsigned d = text_distance(n->want, candidate, limit);
+        unsigned d = holds(n->want, candidate) ? 1 : text_distance(n->want, candidate, limit);
         if (d < limit) {
                 n->best = candidate;
                 n->distance = d;

@@ -70,6 +70,9 @@ static void nearest(void **state)
         n = (struct text_nearest){.want = "xyz"};
         text_nearest_try(&n, "visitors");
         assert_null(n.best);
+        n = (struct text_nearest){.want = "火星市"}; /* a third of three characters, not of nine bytes */
+        text_nearest_try(&n, "包头市");
+        assert_null(n.best);
 }
 
 int main(void)
