@@ -3,7 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-struct text file_read(const char *path)
+/* A whole file; an absent one is NULL in v. */
+static struct text read_whole(const char *path)
 {
         struct text t = {0};
         char buffer[4096];
@@ -27,7 +28,7 @@ struct catalog *folder_parse(const char *dir, struct faults *faults)
         for (size_t i = 0; i < N; i++) {
                 char path[512];
                 snprintf(path, sizeof path, "%s/%s", dir, names[i]);
-                texts[i] = file_read(path);
+                texts[i] = read_whole(path);
                 files[i] = (struct catalog_file){names[i], texts[i].v, texts[i].n};
         }
         struct catalog *c = catalog_parse(files, N, faults);

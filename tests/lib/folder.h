@@ -5,9 +5,6 @@
 
 #include "core/catalog.h"
 
-/* A whole file; an absent one is NULL in v. */
-struct text file_read(const char *path);
-
 /* The catalogue of a folder with `faults` filled; NULL if it has errors. */
 struct catalog *folder_parse(const char *dir, struct faults *faults);
 

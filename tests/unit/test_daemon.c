@@ -60,6 +60,41 @@ static void writes_files_whole(void **state)
         text_close(&t);
 }
 
+static void loads_a_catalogue(void **state)
+{
+        (void)state;
+        static const char *const files[][2] = {
+            {"catalog.yaml",
+             "name_zh: 某地\nname_en: Somewhere\nversion: '1'\nroot: R\ntimezone: Asia/Shanghai\n"},
+            {"regions.csv", "code,parent,level,name_zh,name_en\nR,,region,某地,Somewhere\n"},
+            {"indicators.csv", "code,dataset,kind,unit_zh,unit_en,decimals,min,max,name_zh,name_en,formula\n"
+                               "found,safety,flow,处,places,0,,,发现,Found,\n"},
+            {"datasets.yaml",
+             "- code: safety\n  name_zh: 安全\n  name_en: Safety\n  every: day\n  due: 1d\n"},
+            {"offices.csv", "code,region,datasets,name_zh,name_en\no,R,*,甲办,Office\n"},
+        };
+        enum { FILES = sizeof files / sizeof *files };
+        struct faults faults = {0};
+        for (size_t i = 0; i < FILES; i++) {
+                assert_null(catalog_load(folder, &faults, &e));
+                assert_int_equal(e.code, E_MISSING);
+                assert_non_null(strstr(e.text, files[i][0]));
+                assert_int_equal(file_write(at(files[i][0]), files[i][1], strlen(files[i][1]), 0600, &e), 0);
+        }
+        struct catalog *c = catalog_load(folder, &faults, &e); /* without rules.csv */
+        assert_non_null(c);
+        assert_int_equal(c->n_indicators, 1);
+        catalog_free(c);
+        assert_int_equal(file_write(at("rules.csv"), "code\n", 5, 0600, &e), 0);
+        assert_null(catalog_load(folder, &faults, &e));
+        assert_int_equal(e.code, 0);
+        assert_true(faults.errors > 0);
+        faults_close(&faults);
+        unlink(at("rules.csv"));
+        for (size_t i = 0; i < FILES; i++)
+                unlink(at(files[i][0]));
+}
+
 /* Health */
 
 static void assert_health(struct health *h, enum health_grade grade, const char *json)
@@ -293,9 +328,9 @@ static int remove_folder(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-            cmocka_unit_test(writes_files_whole), cmocka_unit_test(tells_its_health),
-            cmocka_unit_test(prints_metrics),     cmocka_unit_test(reads_its_command_line),
-            cmocka_unit_test(hears_signals),
+            cmocka_unit_test(writes_files_whole),     cmocka_unit_test(loads_a_catalogue),
+            cmocka_unit_test(tells_its_health),       cmocka_unit_test(prints_metrics),
+            cmocka_unit_test(reads_its_command_line), cmocka_unit_test(hears_signals),
         };
         return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
