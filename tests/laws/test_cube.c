@@ -20,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RUNS = 32, STEPS = 250, TURNS = 3, PERIODS = 10, ROWS = 24 };
+enum { RUNS = 32, STEPS = 120, TURNS = 3, PERIODS = 10, ROWS = 24, MESSAGE = 4 };
 
 struct key {
         uint32_t indicator, region;
@@ -161,20 +161,34 @@ static void recall(struct world *w, const struct recall *r, struct period wanted
         free(v);
 }
 
-static void make_ready(struct world *w, const struct report *r, uint32_t office, struct place at)
+/* Whatever one report needs. */
+static bool make_ready_one(struct world *w, const struct sent *s)
 {
         struct recall what;
-        enum need need;
-        for (int tries = 0; (need = cube_need(w->u, r->dataset, r->period, office, at, &what)); tries++) {
-                assert_true(tries < 2);
-                if (need == NEED_REFOLD) {
-                        flush(w);
-                        commit(w, w->flush);
-                        cube_close(w->u, r->dataset, r->period);
-                        assert_int_equal(cube_need(w->u, r->dataset, r->period, office, at, &what),
-                                         NEED_RECALL);
-                }
-                recall(w, &what, r->period);
+        const struct report *r = &s->report;
+        enum need need = cube_need(w->u, r->dataset, r->period, s->office, s->at, &what);
+        if (need == NEED_NOTHING)
+                return false;
+        if (need == NEED_REFOLD) {
+                flush(w);
+                commit(w, w->flush);
+                cube_close(w->u, r->dataset, r->period);
+                assert_int_equal(cube_need(w->u, r->dataset, r->period, s->office, s->at, &what),
+                                 NEED_RECALL);
+        }
+        recall(w, &what, r->period);
+        return true;
+}
+
+/* A message is taken whole: nothing may be needed for any of its reports, and that must come about. */
+static void make_ready(struct world *w, const struct sent *v, size_t n)
+{
+        bool waiting = true;
+        for (int tries = 0; waiting; tries++) {
+                assert_true(tries < 200);
+                waiting = false;
+                for (size_t i = 0; i < n && !waiting; i++)
+                        waiting = make_ready_one(w, &v[i]);
         }
 }
 
@@ -233,7 +247,6 @@ static void take(struct world *w, struct sent *s)
         enum verdict v;
         uint32_t revision;
         bool closes;
-        make_ready(w, &s->report, s->office, s->at);
         assert_true(cube_take(w->u, &s->report, &j, s->at, &v, &revision, &closes, &reasons, NULL));
         if (v == REJECTED) {
                 assert_true(reasons.n > 0);
@@ -250,17 +263,24 @@ static void take(struct world *w, struct sent *s)
         reasons_close(&reasons);
 }
 
+/* A message: reports of one stream, in order. */
 static void send_new(struct world *w)
 {
         struct seed *s = &w->seed;
-        w->sent = realloc(w->sent, (w->n_sent + 1) * sizeof *w->sent);
+        size_t n = 1 + seed_below(s, MESSAGE);
+        w->sent = realloc(w->sent, (w->n_sent + n) * sizeof *w->sent);
         assert_non_null(w->sent);
-        struct sent one = {.office = (uint32_t)seed_below(s, w->c->n_offices)};
-        uint32_t turn = (uint32_t)seed_below(s, TURNS);
-        one.at = (struct place){turn + 1, ++w->seq[one.office * TURNS + turn]};
-        one.report = random_report(w, one.office);
-        take(w, &one);
-        w->sent[w->n_sent++] = one;
+        struct sent *message = &w->sent[w->n_sent];
+        uint32_t office = (uint32_t)seed_below(s, w->c->n_offices), turn = (uint32_t)seed_below(s, TURNS);
+        for (size_t i = 0; i < n; i++) {
+                struct place at = {turn + 1, ++w->seq[office * TURNS + turn]};
+                message[i] = (struct sent){.office = office, .at = at, .report = random_report(w, office)};
+        }
+        make_ready(w, message, n);
+        for (size_t i = 0; i < n; i++) {
+                take(w, &message[i]);
+                w->n_sent++;
+        }
 }
 
 /* A report that was taken comes once more: it changes nothing. */
@@ -274,7 +294,7 @@ static void send_again(struct world *w)
         enum verdict v;
         uint32_t revision;
         bool closes;
-        make_ready(w, &s->report, s->office, s->at);
+        make_ready(w, s, 1);
         assert_true(cube_take(w->u, &s->report, &j, s->at, &v, &revision, &closes, &reasons, NULL));
         assert_int_equal(v, SUPERSEDED);
         assert_int_equal(revision, numbered(w, s->office, s->report.dataset, s->report.period));
@@ -418,6 +438,7 @@ static void order_of_arrival_does_not_matter(void **state)
                         s.flush = 0;
                         s.report.facts = calloc(ROWS, sizeof *s.report.facts);
                         memcpy(s.report.facts, first.sent[i].report.facts, ROWS * sizeof *s.report.facts);
+                        make_ready(&again, &s, 1);
                         take(&again, &s);
                         again.sent[again.n_sent++] = s;
                 }

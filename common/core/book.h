@@ -1,0 +1,92 @@
+/* book: the cube's memory of one dataset in one year. What is in it is said here; what it means, in cube.c.
+ *
+ *     book ── lanes[indicator][slot]     each region's own figures in a finest upper period (core/rhythm.h)
+ *       └──── chapters ── pages ── entries: what stands of an office in a base period
+ *
+ * Lanes reach up to the highest region used: regions are numbered breadth first, so a catalogue with a
+ * thousand townships costs nothing where banners report. Indicators are numbered within their dataset here.
+ */
+#ifndef SUMU_CORE_BOOK_H
+#define SUMU_CORE_BOOK_H
+
+#include "core/cell.h"
+#include "core/pile.h"
+#include "core/report.h"
+#include "core/rhythm.h"
+
+/* A region's own figure in a slot, packed, for there is one per region, indicator and month. At most 366
+ * facts of at most 10^15 each (report_judge), and a few more where one office follows another: far from 64
+ * bits and from 16. */
+struct own {
+        int64_t sum; /* or the largest, of a peak */
+        uint16_t facts, about, at_least;
+        uint16_t page; /* of a stock: the page it is from, + 1 */
+};
+
+/* Facts are put page by page in order of time; what is put into a flow can be dropped again. */
+void own_put(enum kind k, struct own *o, const struct fact *f, unsigned page);
+void own_drop(struct own *o, const struct fact *f);
+struct cell own_cell(const struct own *o);
+
+struct lane {
+        struct own *cells;
+        uint32_t n;
+};
+
+struct entry { /* what stands of one office in one base period */
+        uint32_t office;
+        uint32_t numbered;       /* the last revision number given */
+        bool based;              /* there is a replace or withdraw */
+        struct place base, last; /* of the last replace or withdraw; of the last revision */
+        struct standing now;
+        struct pile pile;
+};
+void entry_close(struct entry *e);
+
+struct page {                  /* a base period */
+        struct entry *entries; /* by office */
+        size_t n, cap;
+        uint64_t *touched; /* what changed since it was settled last (cube.c); NULL: nothing */
+};
+
+struct chapter {
+        struct page *pages; /* NULL: nothing is held */
+        unsigned n_pages;
+        bool open;
+        uint64_t late; /* pages that keep piles, a bit each; outlives closing for a refold */
+        uint64_t pin;  /* the flush it waits for, 0: none */
+        uint64_t used; /* when it was touched last, by the cube's own count */
+};
+
+struct book {
+        uint32_t dataset, indicators;
+        struct period year;
+        struct rhythm rhythm;
+        bool open;
+        uint64_t used;
+        size_t bytes; /* held in all */
+        struct lane *lanes;
+        struct chapter chapters[RHYTHM_CHAPTERS];
+};
+
+struct book *book_new(uint32_t dataset, const struct dataset *d, struct period year); /* NULL: memory */
+void book_free(struct book *b);
+
+struct lane *book_lane(const struct book *b, uint32_t ordinal, unsigned slot);
+bool book_widen(struct book *b, struct lane *l, uint32_t n, uint32_t most); /* to n at least; false: memory */
+
+/* Empty pages for a chapter that holds nothing, and nothing again. */
+bool book_begin_chapter(struct book *b, unsigned chapter);
+void book_close_chapter(struct book *b, unsigned chapter);
+
+/* Entries of a page: find one (NULL: none), make room for one more, put it there (given away; *e is empty
+ * then). What an entry holds weighs on the book: around every change of it stands book_lift … book_lay. */
+struct entry *page_find(const struct page *p, uint32_t office);
+bool book_make_room(struct book *b, struct page *p);
+struct entry *book_insert(struct book *b, struct page *p, struct entry *e);
+void book_lift(struct book *b, const struct entry *e);
+void book_lay(struct book *b, const struct entry *e);
+
+bool chapter_is_touched(const struct chapter *h);
+
+#endif
