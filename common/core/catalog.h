@@ -31,6 +31,7 @@ enum {
         CATALOG_DIGEST = 32,
         CATALOG_DATASETS = 64, /* an office's datasets are a 64-bit set */
         CATALOG_REGIONS = 100000,
+        CATALOG_DEPTH = 32, /* levels of regions, the root's included */
         CATALOG_INDICATORS = 4096,
         CATALOG_OFFICES = 4096,
         CATALOG_RULES = 4096,

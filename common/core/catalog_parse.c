@@ -17,7 +17,7 @@
 #include <string.h>
 
 enum {
-        NEAR_UNTIL = 50, /* errors; beyond it nobody reads what may have been meant, and looking costs time */
+        NEAR_UNTIL = 20, /* errors; beyond it nobody reads what may have been meant, and looking costs time */
         DERIVED_DEPTH = 8,    /* derived upon derived */
         DERIVED_READS = 1000, /* operands looked up for one derived figure */
         MESSAGE_MAX = 500,    /* bytes of a rule's message */
@@ -32,27 +32,28 @@ enum {
 #define ABOUT_COLUMNS(COLUMN) \
         COLUMN(name_zh, true) \
         COLUMN(name_en, true) COLUMN(version, true) COLUMN(root, true) COLUMN(timezone, true)
-#define REGION_COLUMNS(COLUMN)                                                                    \
-        COLUMN(code, true)                                                                        \
-        COLUMN(parent, true)                                                                      \
-        COLUMN(level, true) COLUMN(name_zh, true) COLUMN(name_en, true) COLUMN(valid_from, false) \
-            COLUMN(valid_to, false)
-#define DATASET_COLUMNS(COLUMN)                                                          \
-        COLUMN(code, true)                                                               \
-        COLUMN(name_zh, true)                                                            \
-        COLUMN(name_en, true) COLUMN(every, true) COLUMN(due, false) COLUMN(lock, false) \
-            COLUMN(since, false)
-#define INDICATOR_COLUMNS(COLUMN)                                                             \
-        COLUMN(code, true)                                                                    \
-        COLUMN(dataset, true)                                                                 \
-        COLUMN(kind, true) COLUMN(unit_zh, true) COLUMN(unit_en, true) COLUMN(decimals, true) \
-            COLUMN(min, true) COLUMN(max, true) COLUMN(name_zh, true) COLUMN(name_en, true)   \
-                COLUMN(formula, true) COLUMN(level, false)
-#define OFFICE_COLUMNS(COLUMN)                                                                  \
+#define REGION_COLUMNS(COLUMN) \
+        COLUMN(code, true)     \
+        COLUMN(parent, true)   \
+        COLUMN(level, true)    \
+        COLUMN(name_zh, true) COLUMN(name_en, true) COLUMN(valid_from, false) COLUMN(valid_to, false)
+#define DATASET_COLUMNS(COLUMN) \
+        COLUMN(code, true)      \
+        COLUMN(name_zh, true)   \
+        COLUMN(name_en, true) COLUMN(every, true) COLUMN(due, false) COLUMN(lock, false) COLUMN(since, false)
+#define INDICATOR_COLUMNS(COLUMN)                                                               \
         COLUMN(code, true)                                                                      \
-        COLUMN(region, true)                                                                    \
-        COLUMN(scope, false) COLUMN(datasets, true) COLUMN(name_zh, true) COLUMN(name_en, true) \
-            COLUMN(valid_from, false) COLUMN(valid_to, false)
+        COLUMN(dataset, true)                                                                   \
+        COLUMN(kind, true)                                                                      \
+        COLUMN(unit_zh, true) COLUMN(unit_en, true) COLUMN(decimals, true) COLUMN(min, true)    \
+            COLUMN(max, true) COLUMN(name_zh, true) COLUMN(name_en, true) COLUMN(formula, true) \
+                COLUMN(level, false)
+#define OFFICE_COLUMNS(COLUMN)                                                                       \
+        COLUMN(code, true)                                                                           \
+        COLUMN(region, true)                                                                         \
+        COLUMN(scope, false)                                                                         \
+        COLUMN(datasets, true) COLUMN(name_zh, true) COLUMN(name_en, true) COLUMN(valid_from, false) \
+            COLUMN(valid_to, false)
 #define RULE_COLUMNS(COLUMN)  \
         COLUMN(code, true)    \
         COLUMN(dataset, true) \
@@ -398,9 +399,12 @@ static void add_region(struct parse *p, size_t row, int32_t parent)
         validity(p, s, row, REGION_valid_from, REGION_valid_to, &r->valid_from, &r->valid_to);
         r->parent = parent;
         r->depth = parent == NONE ? 0 : c->regions[parent].depth + 1;
+        if (r->depth == CATALOG_DEPTH)
+                say(p, s, row, REGION_parent, FAULT_TREE_DEEP, r->code, digits_of(CATALOG_DEPTH).v, NULL);
         p->number[row] = (int32_t)c->n_regions++;
 }
 
+/* What lies deeper than the tree may be is left out; the first of it was told. */
 static void grow_tree(struct parse *p, int32_t root)
 {
         struct children below;
@@ -411,6 +415,8 @@ static void grow_tree(struct parse *p, int32_t root)
         add_region(p, (size_t)root, NONE);
         for (uint32_t i = 0; i < p->c->n_regions; i++) {
                 p->c->regions[i].first_child = p->c->n_regions;
+                if (p->c->regions[i].depth == CATALOG_DEPTH)
+                        continue;
                 for (uint32_t next = below.first[row_of[i]]; next; next = below.next[next - 1]) {
                         row_of[p->c->n_regions] = next - 1;
                         add_region(p, next - 1, (int32_t)i);

@@ -245,6 +245,24 @@ static void no_rules_is_fine(void **state)
         faults_close(&faults);
 }
 
+/* c0 hangs on A, each on the one before: with R and A, c29 is of level 32 and c30 one too deep. */
+static void too_many_levels(void **state)
+{
+        (void)state;
+        struct text rows = {0}, found = {0};
+        for (int i = 0; i < 40; i++)
+                text_printf(&rows, i ? "c%d,c%d,part,层,L%d,,\n" : "c%d,A,part,层,L%d,,\n", i, i ? i - 1 : i,
+                            i);
+        text_add(&rows, "A1,A,");
+        struct faults faults = {0};
+        assert_null(parse_with(REGIONS, "A1,A,", text_c(&rows), &faults));
+        list(&faults, &found);
+        assert_string_equal(text_c(&found), "regions.csv:35:parent:tree_deep");
+        text_close(&rows);
+        text_close(&found);
+        faults_close(&faults);
+}
+
 /* d0 reads weight, d1 reads d0, … d8 is the ninth upon the other. */
 static void too_deep(void **state)
 {
@@ -512,6 +530,7 @@ int main(void)
             cmocka_unit_test(faults_read_well),
             cmocka_unit_test(no_rules_is_fine),
             cmocka_unit_test(too_deep),
+            cmocka_unit_test(too_many_levels),
             cmocka_unit_test(parents_before_children),
             cmocka_unit_test(regions_by_code_and_name),
             cmocka_unit_test(indicators_by_code_and_name),
