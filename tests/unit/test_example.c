@@ -10,9 +10,10 @@
 #include "core/intake.h"
 #include "lib/folder.h"
 #include "lib/oracle.h"
+#include "loop/encoding.h"
+#include "loop/files.h"
 
 #include <dirent.h>
-#include <iconv.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,27 +23,20 @@
 static struct catalog *catalog;
 static struct oracle oracle;
 
-/* Offices save what their spreadsheet saves: GB18030 where it is not UTF-8. */
-static void recode(struct text *t)
+static struct text read_whole(const char *path)
 {
-        if (text_is_utf8(t->v, t->n))
-                return;
-        size_t left = t->n, room = t->n * 2;
-        char *utf8 = malloc(room + 1), *in = t->v, *out = utf8;
-        iconv_t cd = iconv_open("UTF-8", "GB18030");
-        assert_true(iconv(cd, &in, &left, &out, &room) == 0 && left == 0);
-        iconv_close(cd);
-        text_clear(t);
-        text_bytes(t, utf8, (size_t)(out - utf8));
-        free(utf8);
+        struct text bytes = {0};
+        assert_int_equal(file_read(path, INTAKE_BYTES, &bytes, NULL), 0);
+        return bytes;
 }
 
 static void take_file(const char *office, const char *name, uint64_t *seq)
 {
         char path[1024], room[256];
         snprintf(path, sizeof path, EXAMPLE "/%s/%s", office, name);
-        struct text file = file_read(path), lines = {0};
-        recode(&file);
+        struct text raw = read_whole(path), file = {0}, lines = {0};
+        const char *encoding;
+        assert_int_equal(encoding_to_utf8(raw.v, raw.n, &file, &encoding, NULL), 0);
         int32_t today = day_of(2024, 1, 1);
         struct judge judge = {.catalog = catalog,
                               .office = (uint32_t)catalog_office(catalog, office),
@@ -68,6 +62,7 @@ static void take_file(const char *office, const char *name, uint64_t *seq)
         intake_close(&in);
         text_close(&lines);
         text_close(&file);
+        text_close(&raw);
 }
 
 static void take_folder(const char *office)
@@ -153,7 +148,7 @@ static void every_published_figure(void **state)
         for (uint32_t i = 0; i < catalog->n_offices; i++)
                 take_folder(catalog->offices[i].code);
         oracle_settle(&oracle);
-        struct text published = file_read(EXAMPLE "/published.csv");
+        struct text published = read_whole(EXAMPLE "/published.csv");
         unsigned rows = 0;
         uint32_t line = 0;
         assert_int_equal(csv_read(published.v, published.n, compare_row, &rows, &line), CSV_FINE);
