@@ -118,6 +118,11 @@ int32_t desk_indicator(struct desk *d, const struct desk_row *r, const char *tex
 /* One figure of the row; `cell` is an index of intake.headings (0 unless wide). A blank says nothing. */
 void desk_figure(struct desk *d, struct desk_row *r, int32_t indicator, uint16_t cell, const char *text);
 
+void figures_add(struct desk *d, struct figures *f, struct figure one);
+
+/* The heading above a cell of the wide form, else `otherwise`. */
+const char *desk_cell(const struct intake *in, uint16_t cell, const char *otherwise);
+
 /* The nearest name there is, or NULL. For a heading: of columns, and of indicators if `wide`. */
 const char *desk_near(struct desk *d, enum column what, int32_t dataset, const char *name);
 const char *desk_near_heading(struct desk *d, bool wide, int32_t dataset, const char *name);

@@ -5,7 +5,6 @@
 #include <cmocka.h>
 
 #include "core/intake.h"
-#include "core/period_read.h"
 #include "lib/office_catalog.h"
 
 #include <stdio.h>
@@ -228,41 +227,6 @@ static void names_of_files(void **state)
         assert_false(intake_name("_2023-09-19.csv", &h, room));
         assert_false(intake_name("gunexp_2023-09-19_final.csv", &h, room));
         assert_false(intake_name(".csv", &h, room));
-}
-
-static void periods_as_written(void **state)
-{
-        (void)state;
-        static const char *const cases[][2] = {
-            {"2023年9月19日", "2023-09-19"},
-            {"2023 年 9 月 9 号", "2023-09-09"},
-            {"2023/9/19", "2023-09-19"},
-            {"2023-9-19", "2023-09-19"},
-            {"2023.9.19", "2023-09-19"},
-            {"２０２３－０９", "2023-09"},
-            {"2023年9月", "2023-09"},
-            {"2023年十二月", "2023-12"},
-            {"2023/9", "2023-09"},
-            {"2023年第三季度", "2023-Q3"},
-            {"2023年3季度", "2023-Q3"},
-            {"2023年下半年", "2023-H2"},
-            {"2023年", "2023"},
-            {"2023年第38周", "2023-W38"},
-            {" 2023-Q3　", "2023-Q3"},
-        };
-        static const char *const refused[] = {"",         "2023年2月30日",  "23年9月",        "9月19日",
-                                              "2023.9",   "2023/9-19",      "2023年第五季度", "2023年第9月",
-                                              "20230919", "2023/9/19 0:00", "2023年13月",     "本月",
-                                              "2023年9",  "2023年9月19"};
-        struct period p;
-        char label[PERIOD_TEXT];
-        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-                assert_true(period_read(cases[i][0], &p));
-                period_print(p, label);
-                assert_string_equal(label, cases[i][1]);
-        }
-        for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
-                assert_false(period_read(refused[i], &p));
 }
 
 static void json_form(void **state)
@@ -586,7 +550,6 @@ int main(void)
             cmocka_unit_test(wide_form_of_several_datasets),
             cmocka_unit_test(withdrawals),
             cmocka_unit_test(names_of_files),
-            cmocka_unit_test(periods_as_written),
             cmocka_unit_test(json_form),
             cmocka_unit_test(a_report_of_zeros),
             cmocka_unit_test(rows_refused),
