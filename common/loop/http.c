@@ -675,7 +675,7 @@ int http_start(struct http **out, uv_loop_t *loop, const struct http_options *o,
 {
         PRE(loop || o->threads);
         struct address a;
-        int listening, code = read_address(o->listen, &a, e);
+        int listening = -1, code = read_address(o->listen, &a, e);
         if (code < 0)
                 return code;
         struct http *h = calloc(1, sizeof *h);
