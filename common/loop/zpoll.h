@@ -32,6 +32,10 @@ struct zmessage {
         size_t n;
 };
 
+/* The one context of a process; its threads are made with all signals blocked (Z2). */
+void *zpoll_context(struct err *e);
+void zpoll_context_close(void *zmq);
+
 typedef void zpoll_fn(void *ctx, const struct zmessage *m);
 
 enum zlink { ZLINK_UP, ZLINK_DOWN };
