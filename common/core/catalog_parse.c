@@ -41,19 +41,19 @@ enum {
         COLUMN(code, true)      \
         COLUMN(name_zh, true)   \
         COLUMN(name_en, true) COLUMN(every, true) COLUMN(due, false) COLUMN(lock, false) COLUMN(since, false)
-#define INDICATOR_COLUMNS(COLUMN)                                                               \
-        COLUMN(code, true)                                                                      \
-        COLUMN(dataset, true)                                                                   \
-        COLUMN(kind, true)                                                                      \
-        COLUMN(unit_zh, true) COLUMN(unit_en, true) COLUMN(decimals, true) COLUMN(min, true)    \
-            COLUMN(max, true) COLUMN(name_zh, true) COLUMN(name_en, true) COLUMN(formula, true) \
-                COLUMN(level, false)
-#define OFFICE_COLUMNS(COLUMN)                                                                       \
-        COLUMN(code, true)                                                                           \
-        COLUMN(region, true)                                                                         \
-        COLUMN(scope, false)                                                                         \
-        COLUMN(datasets, true) COLUMN(name_zh, true) COLUMN(name_en, true) COLUMN(valid_from, false) \
-            COLUMN(valid_to, false)
+#define INDICATOR_COLUMNS(COLUMN)                                                        \
+        COLUMN(code, true)                                                               \
+        COLUMN(dataset, true)                                                            \
+        COLUMN(kind, true)                                                               \
+        COLUMN(unit_zh, true)                                                            \
+        COLUMN(unit_en, true) COLUMN(decimals, true) COLUMN(min, true) COLUMN(max, true) \
+            COLUMN(name_zh, true) COLUMN(name_en, true) COLUMN(formula, true) COLUMN(level, false)
+#define OFFICE_COLUMNS(COLUMN) \
+        COLUMN(code, true)     \
+        COLUMN(region, true)   \
+        COLUMN(scope, false)   \
+        COLUMN(datasets, true) \
+        COLUMN(name_zh, true) COLUMN(name_en, true) COLUMN(valid_from, false) COLUMN(valid_to, false)
 #define RULE_COLUMNS(COLUMN)  \
         COLUMN(code, true)    \
         COLUMN(dataset, true) \

@@ -1,4 +1,5 @@
-/* The sentences are templates: {0} an argument, {?1:…} printed only if argument 1 is there; they nest one deep. */
+/* The sentences are templates: {0} an argument, {?1:…} printed only if argument 1 is there; they nest one
+ * deep. */
 #include "core/reason.h"
 
 #include <stdlib.h>
@@ -156,8 +157,9 @@ void reasons_lines(const struct reasons *r, const char *file, enum lang lang, st
                 text_printf(out, " (%s)\n", reason_name(r->v[i].code));
         }
         if (r->total > r->n)
-                text_printf(out, lang == LANG_ZH ? "%s: 另有 %zu 处错误未列出\n" : "%s: %zu more are not listed\n", file,
-                            r->total - r->n);
+                text_printf(out,
+                            lang == LANG_ZH ? "%s: 另有 %zu 处错误未列出\n" : "%s: %zu more are not listed\n",
+                            file, r->total - r->n);
 }
 
 void reasons_csv(const struct reasons *r, enum lang lang, struct text *out)

@@ -1,8 +1,9 @@
 /* reason: why a piece of input is refused, as data.
  *
- * A reason is a code of reasons.def, the place (row: the line on which the record begins, header = 1, in JSON the
- * index from 1; 0: the file as a whole; column: header text or key, may be NULL) and up to three arguments. The
- * sentence is made when it is shown, in the reader's language. For code `rule` argument 1 is "english\nchinese".
+ * A reason is a code of reasons.def, the place (row: the line on which the record begins, header = 1, in JSON
+ * the index from 1; 0: the file as a whole; column: header text or key, may be NULL) and up to three
+ * arguments. The sentence is made when it is shown, in the reader's language. For code `rule` argument 1 is
+ * "english\nchinese".
  *
  * A list keeps the first REASONS_KEPT and counts the rest. Strings live in the list's arena. */
 #ifndef SUMU_CORE_REASON_H
@@ -49,14 +50,17 @@ void reasons_copy(struct reasons *r, const struct reason *from);
 void reasons_clear(struct reasons *r);
 void reasons_close(struct reasons *r);
 
-const char *reason_name(enum reason_code code);       /* "unknown_region" */
-enum reason_code reason_find(const char *name);       /* REASON_NONE if there is none */
+const char *reason_name(enum reason_code code); /* "unknown_region" */
+enum reason_code reason_find(const char *name); /* REASON_NONE if there is none */
 void reason_sentence(const struct reason *r, enum lang lang, struct text *out);
 
-/* A template of reasons.def (or faults.def) with its arguments put in; an argument may be "english\nchinese". */
-void sentence_fill(const char *sentence, const char *const arg[REASON_ARGS], enum lang lang, struct text *out);
+/* A template of reasons.def (or faults.def) with its arguments put in; an argument may be "english\nchinese".
+ */
+void sentence_fill(const char *sentence, const char *const arg[REASON_ARGS], enum lang lang,
+                   struct text *out);
 
-/* [{"row":3,"column":"value","code":"not_a_number","message":"…"}], row and column null where there is none. */
+/* [{"row":3,"column":"value","code":"not_a_number","message":"…"}], row and column null where there is none.
+ */
 void reasons_json(const struct reasons *r, enum lang lang, struct text *out);
 
 /* "file:row:column: message (code)\n" each, as on stderr. */

@@ -25,8 +25,8 @@ static void scaled(void **state)
                 int64_t value;
                 unsigned decimals;
                 const char *want;
-        } cases[] = {{1234, 1, "123.4"}, {-437, 1, "-43.7"}, {5, 2, "0.05"}, {500000, 1, "50000"}, {0, 3, "0"},
-                     {INT64_MIN, 0, "-9223372036854775808"}};
+        } cases[] = {{1234, 1, "123.4"},   {-437, 1, "-43.7"}, {5, 2, "0.05"},
+                     {500000, 1, "50000"}, {0, 3, "0"},        {INT64_MIN, 0, "-9223372036854775808"}};
         for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
                 struct text t = {0};
                 text_scaled(&t, cases[i].value, cases[i].decimals);
@@ -77,7 +77,8 @@ static void nearest(void **state)
 
 int main(void)
 {
-        const struct CMUnitTest tests[] = {cmocka_unit_test(builds), cmocka_unit_test(scaled), cmocka_unit_test(csv_fields),
-                                           cmocka_unit_test(utf8), cmocka_unit_test(nearest)};
+        const struct CMUnitTest tests[] = {cmocka_unit_test(builds), cmocka_unit_test(scaled),
+                                           cmocka_unit_test(csv_fields), cmocka_unit_test(utf8),
+                                           cmocka_unit_test(nearest)};
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
