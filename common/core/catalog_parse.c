@@ -28,34 +28,28 @@ enum {
         DURATION_DIGITS = 4,
 };
 
-/* COLUMN(name, needed): the sheets' columns, as CONTRACT.md ("Catalogue folder") has them. */
-/* clang-format off: one line of the contract is one line here */
+/* COLUMN(name, needed): the sheets' columns, in the order of CONTRACT.md ("Catalogue folder"). */
+/* clang-format off */
 #define ABOUT_COLUMNS(COLUMN) \
-        COLUMN(name_zh, true) \
-        COLUMN(name_en, true) COLUMN(version, true) COLUMN(root, true) COLUMN(timezone, true)
-#define REGION_COLUMNS(COLUMN)                                                               \
-        COLUMN(code, true)                                                                   \
-        COLUMN(parent, true) COLUMN(level, true) COLUMN(name_zh, true) COLUMN(name_en, true) \
-            COLUMN(valid_from, false) COLUMN(valid_to, false)
-#define DATASET_COLUMNS(COLUMN)                                                            \
-        COLUMN(code, true)                                                                 \
-        COLUMN(name_zh, true) COLUMN(name_en, true) COLUMN(every, true) COLUMN(due, false) \
-            COLUMN(lock, false) COLUMN(since, false)
-#define INDICATOR_COLUMNS(COLUMN)                                                            \
-        COLUMN(code, true)                                                                   \
-        COLUMN(dataset, true) COLUMN(kind, true) COLUMN(unit_zh, true) COLUMN(unit_en, true) \
-            COLUMN(decimals, true) COLUMN(min, true) COLUMN(max, true) COLUMN(name_zh, true) \
-                COLUMN(name_en, true) COLUMN(formula, true) COLUMN(level, false)
-#define OFFICE_COLUMNS(COLUMN)                                                                 \
-        COLUMN(code, true)                                                                     \
-        COLUMN(region, true) COLUMN(scope, false) COLUMN(datasets, true) COLUMN(name_zh, true) \
-            COLUMN(name_en, true) COLUMN(valid_from, false) COLUMN(valid_to, false)
-#define RULE_COLUMNS(COLUMN)                                                                   \
-        COLUMN(code, true)                                                                     \
-        COLUMN(dataset, true) COLUMN(grade, true) COLUMN(check, true) COLUMN(message_zh, true) \
-            COLUMN(message_en, true)
+        COLUMN(name_zh, true) COLUMN(name_en, true) COLUMN(version, true) COLUMN(root, true) COLUMN(timezone, true)
+#define REGION_COLUMNS(COLUMN) \
+        COLUMN(code, true) COLUMN(parent, true) COLUMN(level, true) COLUMN(name_zh, true) COLUMN(name_en, true) \
+        COLUMN(valid_from, false) COLUMN(valid_to, false)
+#define DATASET_COLUMNS(COLUMN) \
+        COLUMN(code, true) COLUMN(name_zh, true) COLUMN(name_en, true) COLUMN(every, true) \
+        COLUMN(due, false) COLUMN(lock, false) COLUMN(since, false)
+#define INDICATOR_COLUMNS(COLUMN) \
+        COLUMN(code, true) COLUMN(dataset, true) COLUMN(kind, true) COLUMN(unit_zh, true) COLUMN(unit_en, true) \
+        COLUMN(decimals, true) COLUMN(min, true) COLUMN(max, true) COLUMN(name_zh, true) COLUMN(name_en, true) \
+        COLUMN(formula, true) COLUMN(level, false)
+#define OFFICE_COLUMNS(COLUMN) \
+        COLUMN(code, true) COLUMN(region, true) COLUMN(scope, false) COLUMN(datasets, true) \
+        COLUMN(name_zh, true) COLUMN(name_en, true) COLUMN(valid_from, false) COLUMN(valid_to, false)
+#define RULE_COLUMNS(COLUMN) \
+        COLUMN(code, true) COLUMN(dataset, true) COLUMN(grade, true) COLUMN(check, true) \
+        COLUMN(message_zh, true) COLUMN(message_en, true)
 
-#define SHEET_OF(table, LIST)                              \
+#define SHEET_OF(table, LIST) \
         enum { LIST(table##_PLACE) table##_COLUMN_COUNT }; \
         static const struct sheet_column table##_columns[] = {LIST(COLUMN_ROW)};
 #define COLUMN_ROW(name, needed) {#name, needed},
@@ -66,6 +60,7 @@ enum {
 #define OFFICE_PLACE(name, needed) OFFICE_##name,
 #define RULE_PLACE(name, needed) RULE_##name,
 /* clang-format on */
+
 SHEET_OF(ABOUT, ABOUT_COLUMNS)
 SHEET_OF(REGION, REGION_COLUMNS)
 SHEET_OF(DATASET, DATASET_COLUMNS)
