@@ -14,6 +14,7 @@
 #include "core/cube.h"
 #include "core/tally.h"
 #include "lib/oracle.h"
+#include "lib/scarce.h"
 #include "lib/seed.h"
 #include "lib/toy_catalog.h"
 
@@ -147,17 +148,34 @@ static void assert_committed(const struct world *w, const struct recall *r)
         }
 }
 
+/* From now on memory may run out; `scarce_end` says whether it did. */
+static void maybe_scarce(struct world *w)
+{
+        scarce_after(seed_below(&w->seed, 6) ? UINT64_MAX : seed_below(&w->seed, 12));
+}
+
+static bool try_recall(struct world *w, const struct recall *r, struct period wanted,
+                       const struct oracle_revision **v, size_t n)
+{
+        maybe_scarce(w);
+        bool fine = cube_recall_begin(w->u, r, wanted);
+        for (size_t i = 0; i < n && fine; i++) {
+                uint32_t number = numbered(w, v[i]->office, r->dataset, v[i]->report.period);
+                fine = cube_recalled(w->u, v[i]->office, &v[i]->report, v[i]->at, number);
+        }
+        bool ended = cube_recall_end(w->u);
+        assert_true(!ended || fine);
+        assert_true(scarce_end() || ended);
+        return ended;
+}
+
 static void recall(struct world *w, const struct recall *r, struct period wanted)
 {
         const struct oracle_revision **v;
         size_t n = oracle_standing(&w->oracle, r->dataset, r->first, r->last, &v);
         assert_committed(w, r);
-        assert_true(cube_recall_begin(w->u, r, wanted));
-        for (size_t i = 0; i < n; i++) {
-                uint32_t number = numbered(w, v[i]->office, r->dataset, v[i]->report.period);
-                assert_true(cube_recalled(w->u, v[i]->office, &v[i]->report, v[i]->at, number));
-        }
-        assert_true(cube_recall_end(w->u));
+        while (!try_recall(w, r, wanted, v, n))
+                ;
         free(v);
 }
 
@@ -223,11 +241,6 @@ static struct report random_report(struct world *w, uint32_t office)
         return r;
 }
 
-static struct judge judge_of(const struct world *w, uint32_t office)
-{
-        return (struct judge){.catalog = w->c, .office = office, .today = day_of(2100, 1, 1)};
-}
-
 /* Does an earlier revision stand that a replace or withdraw at this place would end? */
 static bool ends_one(const struct world *w, uint32_t office, const struct report *r, struct place at)
 {
@@ -240,27 +253,45 @@ static bool ends_one(const struct world *w, uint32_t office, const struct report
         return ends && (r->action == REPLACE || r->action == WITHDRAW);
 }
 
-static void take(struct world *w, struct sent *s)
-{
-        struct judge j = judge_of(w, s->office);
-        struct reasons reasons = {0};
-        enum verdict v;
+struct answer {
+        enum verdict verdict;
         uint32_t revision;
         bool closes;
-        assert_true(cube_take(w->u, &s->report, &j, s->at, &v, &revision, &closes, &reasons, NULL));
-        if (v == REJECTED) {
-                assert_true(reasons.n > 0);
-                assert_int_equal(revision, 0);
+};
+
+static struct answer ask(struct world *w, const struct sent *s)
+{
+        struct judge j = {.catalog = w->c, .office = s->office, .today = day_of(2100, 1, 1)};
+        struct reasons reasons = {0};
+        struct answer a;
+        bool fine, scarce;
+        do {
+                reasons_clear(&reasons);
+                maybe_scarce(w);
+                fine = cube_take(w->u, &s->report, &j, s->at, &a.verdict, &a.revision, &a.closes, &reasons,
+                                 NULL);
+                scarce = scarce_end();
+                assert_true(fine || scarce);
+        } while (!fine);
+        assert_int_equal(a.verdict == REJECTED, reasons.total > 0);
+        reasons_close(&reasons);
+        return a;
+}
+
+static void take(struct world *w, struct sent *s)
+{
+        struct answer a = ask(w, s);
+        if (a.verdict == REJECTED) {
+                assert_int_equal(a.revision, 0);
         } else {
-                assert_int_equal(revision, 1 + numbered(w, s->office, s->report.dataset, s->report.period));
-                assert_int_equal(v == SUPERSEDED,
-                                 oracle_is_superseded(&w->oracle, s->office, &s->report, s->at));
-                assert_int_equal(closes, v == ACCEPTED && ends_one(w, s->office, &s->report, s->at));
+                bool superseded = oracle_is_superseded(&w->oracle, s->office, &s->report, s->at);
+                assert_int_equal(a.revision, 1 + numbered(w, s->office, s->report.dataset, s->report.period));
+                assert_int_equal(a.verdict == SUPERSEDED, superseded);
+                assert_int_equal(a.closes, !superseded && ends_one(w, s->office, &s->report, s->at));
                 s->flush = w->flush + 1;
         }
-        if (v == ACCEPTED)
+        if (a.verdict == ACCEPTED)
                 oracle_accept(&w->oracle, s->office, &s->report, s->at);
-        reasons_close(&reasons);
 }
 
 /* A message: reports of one stream, in order. */
@@ -289,17 +320,11 @@ static void send_again(struct world *w)
         const struct sent *s = w->n_sent ? &w->sent[seed_below(&w->seed, w->n_sent)] : NULL;
         if (!s || !s->flush || oracle_is_superseded(&w->oracle, s->office, &s->report, s->at))
                 return;
-        struct judge j = judge_of(w, s->office);
-        struct reasons reasons = {0};
-        enum verdict v;
-        uint32_t revision;
-        bool closes;
         make_ready(w, s, 1);
-        assert_true(cube_take(w->u, &s->report, &j, s->at, &v, &revision, &closes, &reasons, NULL));
-        assert_int_equal(v, SUPERSEDED);
-        assert_int_equal(revision, numbered(w, s->office, s->report.dataset, s->report.period));
-        assert_false(closes);
-        reasons_close(&reasons);
+        struct answer a = ask(w, s);
+        assert_int_equal(a.verdict, SUPERSEDED);
+        assert_int_equal(a.revision, numbered(w, s->office, s->report.dataset, s->report.period));
+        assert_false(a.closes);
 }
 
 static void step(struct world *w)

@@ -186,6 +186,9 @@ struct catalog *toy_random(struct seed *s, uint32_t regions)
                         snprintf(code, sizeof code, "i%u", c->n_indicators);
                         toy_indicator(c, d, code, kinds[i < 3 ? i : seed_below(s, 3)]);
                 }
+                char check[32];
+                snprintf(check, sizeof check, "i%u >= 0", c->datasets[d].indicators[0]);
+                toy_rule(c, d, "not_negative", EXPLAIN, check);
         }
         staff(c, s, 0);
         if (!c->n_offices)
