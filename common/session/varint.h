@@ -3,9 +3,11 @@
 #ifndef SUMU_SESSION_VARINT_H
 #define SUMU_SESSION_VARINT_H
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 enum { VARINT_MAX = 10 };
 
@@ -29,14 +31,32 @@ static inline bool varint_get_long(const uint8_t **p, const uint8_t *end, uint64
         return false;
 }
 
-/* Takes one at *p; false, and nothing is moved, if none ends before `end`. */
+static inline uint64_t varint_load(const uint8_t *p)
+{
+        uint64_t w;
+        memcpy(&w, p, sizeof w);
+        return le64toh(w);
+}
+
+static const uint64_t VARINT_STOPS = UINT64_C(0x8080808080808080);
+
+/* Takes one at *p; false, and nothing is moved, if none ends before `end`. Lengths that vary cannot be
+ * foretold, so up to 8 bytes are taken without asking how many: the lowest byte without the high bit is the
+ * last, the groups of 7 bits below it are pushed together in pairs. */
 static inline bool varint_get(const uint8_t **p, const uint8_t *end, uint64_t *v)
 {
-        if (*p < end && **p < 0x80) {
-                *v = *(*p)++;
-                return true;
-        }
-        return varint_get_long(p, end, v);
+        if (end - *p < 8)
+                return varint_get_long(p, end, v);
+        uint64_t w = varint_load(*p), stops = ~w & VARINT_STOPS;
+        if (!stops)
+                return varint_get_long(p, end, v);
+        *p += (__builtin_ctzll(stops) + 1) / 8;
+        w &= (stops ^ (stops - 1)) & ~VARINT_STOPS;
+        w = (w & UINT64_C(0x007f007f007f007f)) | (w & UINT64_C(0x7f007f007f007f00)) >> 1;
+        w = (w & UINT64_C(0x00003fff00003fff)) | (w & UINT64_C(0x3fff00003fff0000)) >> 2;
+        w = (w & UINT64_C(0x000000000fffffff)) | (w & UINT64_C(0x0fffffff00000000)) >> 4;
+        *v = w;
+        return true;
 }
 
 /* Takes a length and the bytes it speaks of; false if they are not all there. */
@@ -55,10 +75,15 @@ static inline bool varint_get_bytes(const uint8_t **p, const uint8_t *end, const
 /* How many there are in packed bytes; SIZE_MAX if the last one does not end. */
 static inline size_t varint_count(const uint8_t *p, size_t n)
 {
-        size_t count = 0;
-        for (size_t i = 0; i < n; i++)
+        static const uint64_t ones = UINT64_C(0x0101010101010101);
+        if (n && p[n - 1] >= 0x80)
+                return SIZE_MAX;
+        size_t count = 0, i = 0;
+        for (; n - i >= 8; i += 8)
+                count += (~varint_load(p + i) >> 7 & ones) * ones >> 56;
+        for (; i < n; i++)
                 count += p[i] < 0x80;
-        return n && p[n - 1] >= 0x80 ? SIZE_MAX : count;
+        return count;
 }
 
 static inline size_t varint_size(uint64_t v)
