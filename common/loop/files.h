@@ -10,8 +10,8 @@
 /* Appends a regular file of at most `most` bytes to `out`. E_MISSING, E_DENIED, E_LIMIT, E_IO, E_MEM. */
 int file_read(const char *path, size_t most, struct text *out, struct err *e);
 
-/* Written beside, synced, renamed over, folder synced (PITFALLS U5): after a crash the old bytes are there or the new
- * ones. The mode is set as given, whatever the umask. */
+/* Written beside, synced, renamed over, folder synced (PITFALLS U5): after a crash the old bytes are there or
+ * the new ones. The mode is set as given, whatever the umask. */
 int file_write(const char *path, const void *bytes, size_t n, unsigned mode, struct err *e);
 
 /* With parents, each new one synced into its own; a folder that is there is left as it is. */

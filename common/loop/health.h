@@ -1,4 +1,5 @@
-/* health: the reasons why a daemon is degraded or failing, raised and cleared by name, and how /healthz says them.
+/* health: the reasons why a daemon is degraded or failing, raised and cleared by name, and how /healthz says
+ * them.
  *
  * Thread-safe. A reason that appears, changes its grade or goes away is logged once. */
 #ifndef SUMU_LOOP_HEALTH_H

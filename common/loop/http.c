@@ -609,6 +609,11 @@ static int decide_auth(struct http *h, bool loopback, struct err *e)
                     e, E_USAGE,
                     "http.auth is token but there is no token: put one into the file http.token of the keys "
                     "folder (sumu keys init makes it)");
+        if (!none && strpbrk(o->token, " \t\r\n\",;\\"))
+                return err_set(
+                    e, E_USAGE,
+                    "the token in http.token must be one word without spaces, quotes, commas, semicolons "
+                    "and backslashes: it is also sent as a cookie");
         h->needs_token = !none;
         return 0;
 }

@@ -1,7 +1,8 @@
 /* metrics: counters and gauges of one daemon, as Prometheus reads them.
  *
- * A .def list (METRIC rows: name, type, help) gives the table and the enum that numbers it; the values are atomic. A name may
- * carry labels, `sumu_link_up{peer="sink"}`; rows of one family stand together and share the first one's help. */
+ * A .def list (METRIC rows: name, type, help) gives the table and the enum that numbers it; the values are
+ * atomic. A name may carry labels, `sumu_link_up{peer="sink"}`; rows of one family stand together and share
+ * the first one's help. */
 #ifndef SUMU_LOOP_METRICS_H
 #define SUMU_LOOP_METRICS_H
 
@@ -19,7 +20,8 @@ struct metric {
 
 void metrics_print(const struct metric *table, const _Atomic int64_t *values, size_t n, struct text *out);
 
-/* What the process itself takes: process_cpu_seconds_total, process_resident_memory_bytes, process_start_time_seconds. */
+/* What the process itself takes: process_cpu_seconds_total, process_resident_memory_bytes,
+ * process_start_time_seconds. */
 void metrics_process(struct text *out);
 
 #endif

@@ -9,6 +9,8 @@
 #include <iconv.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static struct err e;
 
@@ -47,6 +49,29 @@ static void reads_all_four(void **state)
                 assert_string_equal(text_c(&out), cases[i].text);
         }
         text_close(&out);
+}
+
+/* An image into which nobody copied the converters. It comes first, before the library has read any; only
+ * root can play it. */
+static void says_what_is_missing(void **state)
+{
+        (void)state;
+        char nothing[] = "/tmp/sumu-nothing-XXXXXX";
+        int status = 0;
+        if (geteuid() != 0)
+                skip();
+        assert_non_null(mkdtemp(nothing));
+        pid_t child = fork();
+        if (child == 0) {
+                struct text out = {0};
+                if (chroot(nothing) != 0)
+                        _exit(2);
+                int code = encoding_to_utf8(BYTES("\xb0\xfc"), &out, NULL, &e);
+                _exit(code == E_MISSING && strstr(e.text, "cannot read GB18030") ? 0 : 1);
+        }
+        waitpid(child, &status, 0);
+        rmdir(nothing);
+        assert_int_equal(status, 0);
 }
 
 static void names_the_first_bad_byte(void **state)
@@ -120,6 +145,7 @@ static void loses_nothing(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
+            cmocka_unit_test(says_what_is_missing),
             cmocka_unit_test(reads_all_four),
             cmocka_unit_test(names_the_first_bad_byte),
             cmocka_unit_test(loses_nothing),

@@ -418,6 +418,9 @@ static void refuses_to_start(void **state)
         o.auth = NULL;
         assert_int_equal(http_start(&h, &loop, &o, &e), E_USAGE);
         assert_has(e.text, "http.token");
+        o.token = "two words";
+        assert_int_equal(http_start(&h, &loop, &o, &e), E_USAGE);
+        assert_has(e.text, "one word");
         static const char *const wrong[] = {"7600",      "localhost", "127.0.0.1:",        "127.0.0.1:65536",
                                             "[::1:7600", "::1:7600",  "nowhere.example:1", "127.0.0.1:-1",
                                             ":80"};
@@ -427,6 +430,7 @@ static void refuses_to_start(void **state)
                 assert_has(e.text, "is not an address to listen on");
         }
         o.listen = "localhost:0";
+        o.token = NULL;
         o.threads = 1;
         assert_int_equal(http_start(&taken, NULL, &o, &e), 0);
         o.listen = http_address(taken);
