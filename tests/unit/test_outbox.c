@@ -4,11 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "collector/outbox.h"
+#include "lib/scratch.h"
 
 /* An outbox in a folder of its own; `reopen` is what a restart does. */
 
@@ -16,7 +16,7 @@ static const int64_t second = 1000000, day = INT64_C(86400) * 1000000;
 static const int64_t start_us = INT64_C(1695110400) * 1000000; /* 2023-09-19 */
 
 struct box {
-        char dir[64], path[128];
+        char dir[SCRATCH_PATH], path[2 * SCRATCH_PATH];
         struct outbox o;
         struct err e;
 };
@@ -24,8 +24,7 @@ struct box {
 static int begin(void **state)
 {
         struct box *b = calloc(1, sizeof *b);
-        snprintf(b->dir, sizeof b->dir, "/tmp/sumu-outbox-XXXXXX");
-        assert_non_null(mkdtemp(b->dir));
+        scratch_open(b->dir);
         snprintf(b->path, sizeof b->path, "%s/outbox.db", b->dir);
         assert_int_equal(outbox_open(&b->o, b->path, "150200", start_us, &b->e), 0);
         *state = b;
@@ -35,14 +34,8 @@ static int begin(void **state)
 static int end(void **state)
 {
         struct box *b = *state;
-        static const char *const files[] = {"", "-wal", "-shm", ".lock"};
         outbox_close(&b->o);
-        for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-                char path[160];
-                snprintf(path, sizeof path, "%s%s", b->path, files[i]);
-                unlink(path);
-        }
-        rmdir(b->dir);
+        scratch_close(b->dir);
         free(b);
         return 0;
 }
