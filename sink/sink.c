@@ -7,6 +7,7 @@
 #include "loop/keys.h"
 #include "loop/zpoll.h"
 #include "sink/api.h"
+#include "sink/ledger.h"
 #include "sink/store.h"
 
 #include <sodium.h>
@@ -58,7 +59,7 @@ struct sink {
         struct api *api;
         struct store store;
         const struct catalog *catalog; /* the API's */
-        struct feed_sink feed;
+        struct ledger ledger;
         int64_t again_ms, committed_ms;
         _Atomic int64_t values[METRICS];
         bool stopping;
@@ -66,11 +67,6 @@ struct sink {
 };
 
 static void stop(void *ctx);
-
-static void count(struct sink *s, enum metric_field f)
-{
-        atomic_fetch_add(&s->values[f], 1);
-}
 
 static const char *store_path(const struct config *c)
 {
@@ -80,8 +76,14 @@ static const char *store_path(const struct config *c)
 
 /* ---- talking to the aggregator */
 
-static void send_frames(struct sink *s, const struct text *v, size_t n)
+static struct ledger_time now(void)
 {
+        return (struct ledger_time){clock_monotonic_ms(), clock_us()};
+}
+
+static void send_frames(void *ctx, const struct text *v, size_t n)
+{
+        struct sink *s = ctx;
         struct zframe frames[ZPOLL_FRAMES];
         PRE(n <= ZPOLL_FRAMES);
         for (size_t i = 0; i < n; i++)
@@ -90,201 +92,52 @@ static void send_frames(struct sink *s, const struct text *v, size_t n)
                 log_debug("the aggregator could not be answered; it will ask again", NULL);
 }
 
-static void send_message(struct sink *s, const struct wire_message *m)
+/* Nothing was answered, so nothing is lost: the aggregator is made to begin again in a moment. */
+static void refused_by_disk(void *ctx, const char *doing, const struct err *e)
 {
-        struct text t = {0};
-        wire_write(m, &t);
-        if (!text_failed(&t))
-                send_frames(s, &t, 1);
-        text_close(&t);
-}
-
-/* The disk refused. Nothing was answered, so nothing is lost: the aggregator is made to begin again in a
- * moment. */
-static void refused_by_disk(struct sink *s, const char *doing, const struct err *e)
-{
-        count(s, METRIC_FAILED);
+        struct sink *s = ctx;
+        atomic_fetch_add(&s->values[METRIC_FAILED], 1);
         log_error("the store refused; nothing was acknowledged, it is tried again", "doing", doing, "why",
                   e->text, NULL);
         health_raise(s->health, HEALTH_FAILING, "store", e->text);
         if (db_broken(&s->store.db)) {
-                log_error("a write to the disk could not be made durable: this process ends so that a new "
-                          "one reads what is there",
+                log_error("a write could not be made durable: this process ends, so that a new one reads "
+                          "what is there",
                           NULL);
-                s->status = SINK_EXIT_BROKEN;
+                s->status = DAEMON_BROKEN;
                 stop(s);
                 return;
         }
         s->again_ms = clock_monotonic_ms() + AGAIN_MS;
 }
 
-static void feed_do(struct sink *s, struct feed_sink_event ev);
+static void note(void *ctx, const char *sentence, const char *about)
+{
+        (void)ctx;
+        log_warn(sentence, "about", about, NULL);
+}
 
 static void expand_soon(struct sink *s);
-
-static void open_term(struct sink *s)
-{
-        struct err e = {0};
-        struct arena arena = {0};
-        struct wire_stream *streams;
-        size_t n;
-        if (store_open_term(&s->store, s->feed.heard, clock_us(), &e) != 0 ||
-            store_streams(&s->store, &arena, &streams, &n, &e) != 0) {
-                refused_by_disk(s, "opening a term", &e);
-                arena_close(&arena);
-                return;
-        }
-        enum { AT_ONCE = 1000 };
-        for (size_t i = 0; i == 0 || i < n; i += AT_ONCE) {
-                size_t left = n - i;
-                struct wire_message m = {.kind = WIRE_RESUMED,
-                                         .resumed = {.term = s->store.term,
-                                                     .version = s->store.version,
-                                                     .streams = streams + i,
-                                                     .n = left < AT_ONCE ? left : AT_ONCE,
-                                                     .more = left > AT_ONCE}};
-                memcpy(m.resumed.catalog, s->catalog->digest, sizeof m.resumed.catalog);
-                send_message(s, &m);
-        }
-        arena_close(&arena);
-        health_clear(s->health, "store");
-        feed_do(s, (struct feed_sink_event){.kind = FEED_SINK_TERM_OPENED, .term = s->store.term});
-}
-
-static void commit_flush(struct sink *s, const struct wire_flush *flush, const struct wire_bytes *parts,
-                         size_t n)
-{
-        struct wire_committed answer;
-        struct err e = {0};
-        int rc = store_commit(&s->store, s->catalog, flush, parts, n, clock_us(), &answer, &e);
-        if (rc != 0 && rc != E_PEER) {
-                refused_by_disk(s, "committing", &e);
-                return;
-        }
-        struct wire_message m = {.kind = WIRE_COMMITTED, .committed = answer};
-        send_message(s, &m);
-        s->committed_ms = clock_monotonic_ms();
-        if (rc == E_PEER) {
-                count(s, METRIC_REFUSED);
-                log_warn("a flush was refused", "why", e.text, NULL);
-                if (!answer.fenced)
-                        feed_do(s, (struct feed_sink_event){.kind = FEED_SINK_AGAIN});
-                return;
-        }
-        count(s, METRIC_COMMITS);
-        health_clear(s->health, "store");
-        expand_soon(s);
-}
-
-static void answer_recall(struct sink *s, const struct wire_recall *ask)
-{
-        struct gather_frames frames = {0};
-        struct err e = {0};
-        count(s, METRIC_RECALLS);
-        if (store_recall(&s->store, ask, &frames, &e) == 0)
-                send_frames(s, frames.v, frames.n);
-        else
-                refused_by_disk(s, "recalling", &e);
-        gather_frames_close(&frames);
-}
-
-static void answer_piece(struct sink *s, const struct wire_catalog_ask *ask)
-{
-        const struct text *pack = &s->catalog->pack;
-        if (memcmp(ask->digest, s->catalog->digest, sizeof ask->digest) != 0 || ask->offset >= pack->n)
-                return;
-        size_t left = pack->n - ask->offset;
-        struct wire_message m = {.kind = WIRE_CATALOG_PIECE,
-                                 .piece = {.size = pack->n,
-                                           .offset = ask->offset,
-                                           .bytes = {(const uint8_t *)pack->v + ask->offset,
-                                                     left < WIRE_PIECE ? left : WIRE_PIECE}}};
-        memcpy(m.piece.digest, ask->digest, sizeof ask->digest);
-        send_message(s, &m);
-}
-
-static void serve(struct sink *s, const struct wire_message *ask)
-{
-        struct wire_message m = {0};
-        struct arena arena = {0};
-        struct err e = {0};
-        int rc = 0;
-        switch (ask->kind) {
-        case WIRE_RECALL: answer_recall(s, &ask->recall); return;
-        case WIRE_CATALOG_ASK: answer_piece(s, &ask->catalog_ask); return;
-        case WIRE_STREAM_ASK:
-                m.kind = WIRE_STREAM_IS;
-                rc = store_stream(&s->store, ask->stream.office, ask->stream.stream, clock_us(), &m.stream,
-                                  &e);
-                break;
-        case WIRE_HASH_ASK:
-                m.kind = WIRE_HASH_IS;
-                rc = store_hash(&s->store, &ask->hash, &m.hash, &e);
-                break;
-        case WIRE_VERDICTS_ASK:
-                m.kind = WIRE_VERDICTS;
-                rc = store_verdicts(&s->store, &ask->verdicts_ask, &arena, &m.verdicts, &e);
-                break;
-        case WIRE_GAP:
-                rc = store_gap(&s->store, &ask->gap, clock_us(), &e);
-                log_warn("an office no longer holds reports that HQ lacks: `sumu stream skip` lets it go on",
-                         "office", ask->gap.office, NULL);
-                break;
-        default: UNREACHABLE();
-        }
-        if (rc != 0)
-                refused_by_disk(s, "answering the aggregator", &e);
-        else if (m.kind)
-                send_message(s, &m);
-        arena_close(&arena);
-}
-
-/* `parts` are the frames behind a flush's head. */
-static void feed_step_do(struct sink *s, struct feed_sink_event ev, const struct wire_bytes *parts, size_t n)
-{
-        struct feed_sink_todo todo;
-        ev.now_ms = clock_monotonic_ms();
-        feed_sink_step(&s->feed, &ev, &todo);
-        if (todo.hello) {
-                struct wire_message m = {.kind = WIRE_HELLO,
-                                         .hello = {s->store.version, "sumu-sink " SUMU_VERSION}};
-                send_message(s, &m);
-        }
-        if (todo.open_term)
-                open_term(s);
-        if (todo.judge_flush)
-                commit_flush(s, &ev.message->flush, parts, n);
-        if (todo.serve)
-                serve(s, ev.message);
-}
-
-static void feed_do(struct sink *s, struct feed_sink_event ev)
-{
-        feed_step_do(s, ev, NULL, 0);
-}
 
 static void from_aggregator(void *ctx, const struct zmessage *m)
 {
         struct sink *s = ctx;
-        struct wire_bytes parts[ZPOLL_FRAMES];
-        struct wire_message message;
-        struct arena arena = {0};
-        struct err e = {0};
-        arena_init(&arena, WIRE_ARENA);
-        for (size_t i = 1; i < m->n; i++)
-                parts[i - 1] = (struct wire_bytes){m->frames[i].bytes, m->frames[i].n};
-        if (wire_read(m->frames[0].bytes, m->frames[0].n, &arena, &message, &e) == 0)
-                feed_step_do(s, (struct feed_sink_event){.kind = FEED_SINK_MESSAGE, .message = &message},
-                             parts, m->n - 1);
-        else
-                log_warn("a message of the aggregator could not be read", "why", e.text, NULL);
-        arena_close(&arena);
+        struct wire_bytes frames[ZPOLL_FRAMES];
+        uint64_t commits = s->ledger.counts.commits;
+        for (size_t i = 0; i < m->n; i++)
+                frames[i] = (struct wire_bytes){m->frames[i].bytes, m->frames[i].n};
+        ledger_message(&s->ledger, frames, m->n, now());
+        if (s->ledger.counts.commits == commits)
+                return;
+        s->committed_ms = clock_monotonic_ms();
+        health_clear(s->health, "store");
+        expand_soon(s);
 }
 
 static void on_link(void *ctx, enum zlink what)
 {
-        feed_do(ctx,
-                (struct feed_sink_event){.kind = what == ZLINK_UP ? FEED_SINK_LINK_UP : FEED_SINK_LINK_DOWN});
+        struct sink *s = ctx;
+        ledger_link(&s->ledger, what == ZLINK_UP, now());
 }
 
 /* ---- work between the flushes */
@@ -331,23 +184,26 @@ static void tick(uv_timer_t *t)
 {
         struct sink *s = t->data;
         int64_t now_ms = clock_monotonic_ms();
-        feed_do(s, (struct feed_sink_event){.kind = FEED_SINK_TICK});
-        if (s->again_ms && now_ms >= s->again_ms && s->feed.state != FEED_SINK_DOWN) {
+        ledger_tick(&s->ledger, now());
+        if (s->again_ms && now_ms >= s->again_ms && s->ledger.feed.state != FEED_SINK_DOWN) {
                 s->again_ms = 0;
                 expand_soon(s);
-                feed_do(s, (struct feed_sink_event){.kind = FEED_SINK_AGAIN});
+                ledger_again(&s->ledger, now());
         }
         look_after_log(s, now_ms);
-        if (s->feed.state == FEED_SINK_OPEN)
+        if (s->ledger.feed.state == FEED_SINK_OPEN)
                 health_clear(s->health, "aggregator");
         else
                 health_raise(s->health, HEALTH_DEGRADED, "aggregator",
                              "the aggregator is not connected; totals stand still");
+        atomic_store(&s->values[METRIC_COMMITS], (int64_t)s->ledger.counts.commits);
+        atomic_store(&s->values[METRIC_REFUSED], (int64_t)s->ledger.counts.refused);
+        atomic_store(&s->values[METRIC_RECALLS], (int64_t)s->ledger.counts.recalls);
         atomic_store(&s->values[METRIC_VERSION], (int64_t)s->store.version);
         atomic_store(&s->values[METRIC_TERM], (int64_t)s->store.term);
         atomic_store(&s->values[METRIC_EXPANDED], (int64_t)s->store.expanded);
         atomic_store(&s->values[METRIC_LATE], (int64_t)zpoll_late(s->link));
-        atomic_store(&s->values[METRIC_CONNECTED], s->feed.state == FEED_SINK_OPEN);
+        atomic_store(&s->values[METRIC_CONNECTED], s->ledger.feed.state == FEED_SINK_OPEN);
 }
 
 /* ---- catalogue */
@@ -431,9 +287,8 @@ static void reload(void *ctx)
         }
         log_info("a new catalogue is in force", "version", next->version, NULL);
         api_set_catalog(s->api, &next);
-        s->catalog = api_catalog(s->api);
-        if (s->feed.state != FEED_SINK_DOWN)
-                feed_do(s, (struct feed_sink_event){.kind = FEED_SINK_AGAIN});
+        s->catalog = s->ledger.catalog = api_catalog(s->api);
+        ledger_again(&s->ledger, now());
 }
 
 /* ---- what the API asks of this thread */
@@ -444,8 +299,7 @@ static int skip(void *ctx, const char *office, uint64_t *from, uint64_t *to, str
         int rc = store_skip(&s->store, office, clock_us(), from, to, e);
         if (rc == 0) {
                 log_warn("an operator lets a stream go on behind a gap", "office", office, NULL);
-                if (s->feed.state != FEED_SINK_DOWN)
-                        feed_do(s, (struct feed_sink_event){.kind = FEED_SINK_AGAIN});
+                ledger_again(&s->ledger, now());
         }
         return rc;
 }
@@ -512,6 +366,8 @@ static int start(struct sink *s, struct err *e)
                 return e->code;
         }
         s->catalog = api_catalog(s->api);
+        struct ledger_host host = {s, send_frames, refused_by_disk, note};
+        ledger_init(&s->ledger, &host, &s->store, s->catalog);
         if (!(s->zmq = zpoll_context(e)))
                 return e->code;
         struct zcurve curve = {s->keys.curve_public, s->keys.curve_secret, s->keys.aggregator, NULL};

@@ -10,8 +10,7 @@
 
 extern const struct config_key sink_keys[];
 
-enum { SINK_EXIT_BROKEN = 75 }; /* a sync failed: only a new process may go on (EX_TEMPFAIL) */
-
+/* 0, 1 if it could not start, DAEMON_BROKEN if a write could not be made durable: only a new process may go on. */
 int sink_run(const struct config *config, bool check_only);
 
 #endif
