@@ -49,9 +49,9 @@ struct posted { /* a request on its way */
         struct collector *c;
         const struct http_request *q;
         struct http_reply *a;
-        struct entry_book book;
-        struct entry_input input;
-        struct entry entry;
+        struct parcel_book book;
+        struct parcel_input input;
+        struct parcel parcel;
         struct outbox_request request; /* key NULL: none was given */
         bool dry;
 };
@@ -72,11 +72,11 @@ static bool find_kind(struct posted *p)
 {
         const char *type = http_header(p->q, "Content-Type");
         if (is_set(p->q, "nil"))
-                p->input.kind = ENTRY_NIL;
+                p->input.kind = PARCEL_NIL;
         else if (media_is(type, "application/json"))
-                p->input.kind = ENTRY_JSON;
+                p->input.kind = PARCEL_JSON;
         else if (media_is(type, "text/csv"))
-                p->input.kind = ENTRY_CSV;
+                p->input.kind = PARCEL_CSV;
         else
                 return false;
         return true;
@@ -105,9 +105,9 @@ static void digest_request(struct posted *p)
 /* 422, or 503 where only room is lacking. */
 static void reply_reasons(struct posted *p)
 {
-        struct entry *t = &p->entry;
+        struct parcel *t = &p->parcel;
         p->c->counts[METRIC_REFUSED]++;
-        p->a->status = entry_has(t, REASON_OUTBOX_FULL) ? 503 : 422;
+        p->a->status = parcel_has(t, REASON_OUTBOX_FULL) ? 503 : 422;
         text_add(&p->a->body, "{\"errors\":");
         reasons_json(&t->in.reasons, http_lang(p->q, LANG_EN), &p->a->body);
         if (p->a->status == 503) {
@@ -137,7 +137,7 @@ static bool replay(struct posted *p)
                 p->a->status = 202;
         } else {
                 text_clear(&p->a->body);
-                reasons_add(&p->entry.in.reasons, REASON_KEY_REUSED, 0, NULL, p->request.key, NULL, NULL);
+                reasons_add(&p->parcel.in.reasons, REASON_KEY_REUSED, 0, NULL, p->request.key, NULL, NULL);
                 reply_reasons(p);
         }
         return true;
@@ -148,7 +148,7 @@ static int put(struct posted *p, struct err *e)
         int code = collector_begin(p->c, e);
         if (code < 0)
                 return code;
-        code = entry_put(&p->entry, &p->book, 0, e);
+        code = parcel_put(&p->parcel, &p->book, 0, e);
         if (code == 0 && p->request.key)
                 code = outbox_request_keep(&p->c->outbox, &p->request, &p->a->body, e);
         if (code == 0)
@@ -161,7 +161,7 @@ static int put(struct posted *p, struct err *e)
 static void take(struct posted *p)
 {
         struct err e;
-        entry_receipts(&p->entry, &p->book, &p->a->body);
+        parcel_receipts(&p->parcel, &p->book, &p->a->body);
         int code = text_failed(&p->a->body) ? err_set(&e, E_MEM, "out of memory") : 0;
         p->a->status = 202;
         if (code == 0 && !p->dry)
@@ -171,7 +171,7 @@ static void take(struct posted *p)
                 return;
         }
         if (!p->dry)
-                collector_grew(p->c, p->entry.in.n, entry_rows(&p->entry));
+                collector_grew(p->c, p->parcel.in.n, parcel_rows(&p->parcel));
 }
 
 static void enter(struct posted *p)
@@ -179,11 +179,11 @@ static void enter(struct posted *p)
         struct err e;
         if (!collector_book(p->c, &p->book))
                 fail(p->a, p->q, p->c->catalog ? API_OFFICE : API_CATALOG, NULL);
-        else if (entry_read(&p->entry, &p->book, &p->input, &e) < 0)
+        else if (parcel_read(&p->parcel, &p->book, &p->input, &e) < 0)
                 fail_disk(p->c, p->a, p->q, &e);
-        else if (p->entry.in.malformed.code)
-                fail(p->a, p->q, API_JSON, p->entry.in.malformed.text);
-        else if (!entry_fine(&p->entry))
+        else if (p->parcel.in.malformed.code)
+                fail(p->a, p->q, API_JSON, p->parcel.in.malformed.text);
+        else if (!parcel_fine(&p->parcel))
                 reply_reasons(p);
         else
                 take(p);
@@ -208,7 +208,7 @@ static void post_reports(void *ctx, const struct http_request *q, struct http_re
         digest_request(&p);
         if (!replay(&p))
                 enter(&p);
-        entry_close(&p.entry);
+        parcel_close(&p.parcel);
 }
 
 /* ---- GET /api/v1/reports */

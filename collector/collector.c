@@ -166,15 +166,15 @@ static void find_catalog(struct collector *c)
                 office_health(c);
 }
 
-bool collector_book(struct collector *c, struct entry_book *b)
+bool collector_book(struct collector *c, struct parcel_book *b)
 {
         if (!c->catalog || c->office < 0)
                 return false;
-        *b = (struct entry_book){.outbox = &c->outbox,
-                                 .catalog = c->catalog,
-                                 .office = (uint32_t)c->office,
-                                 .max_bytes = config_number(c->config, "outbox.max_bytes"),
-                                 .passed = c->outbox.now.passed};
+        *b = (struct parcel_book){.outbox = &c->outbox,
+                                  .catalog = c->catalog,
+                                  .office = (uint32_t)c->office,
+                                  .max_bytes = config_number(c->config, "outbox.max_bytes"),
+                                  .passed = c->outbox.now.passed};
         return true;
 }
 
@@ -621,7 +621,7 @@ void collector_look_after(struct collector *c)
 
 /* ---- the inbox */
 
-static bool inbox_book(void *ctx, struct entry_book *b)
+static bool inbox_book(void *ctx, struct parcel_book *b)
 {
         return collector_book(ctx, b);
 }

@@ -1,13 +1,13 @@
 /* collector: the office's daemon. One loop, one thread; what must not be lost is in the outbox.
  *
- * Reports come in by HTTP (api) and by files (inbox) through the same door (entry); the uplink machine says
+ * Reports come in by HTTP (api) and by files (inbox) through the same door (parcel); the uplink machine says
  * what to do about HQ and is told what came of it. */
 #ifndef SUMU_COLLECTOR_COLLECTOR_H
 #define SUMU_COLLECTOR_COLLECTOR_H
 
-#include "collector/entry.h"
 #include "collector/inbox.h"
 #include "collector/outbox.h"
+#include "collector/parcel.h"
 #include "loop/config.h"
 #include "loop/daemon.h"
 #include "loop/http.h"
@@ -75,7 +75,7 @@ int collector_run(const struct config *config, enum lang lang, bool take_over, b
 /* ---- for the api and the inbox */
 
 /* The book to enter into; false: there is no catalogue, or this office is not in it. */
-bool collector_book(struct collector *c, struct entry_book *b);
+bool collector_book(struct collector *c, struct parcel_book *b);
 
 /* A transaction of the outbox, and what everybody has to do after it. `begin` and `commit` raise and clear
  * /healthz, and a broken disk stops the process. */

@@ -288,7 +288,7 @@ struct candidate { /* one file on its way */
         int fd;
         struct text bytes;
         struct outbox_file identity;
-        struct entry entry;
+        struct parcel parcel;
         struct err e;
 };
 
@@ -376,7 +376,7 @@ static void identify(struct candidate *t, int64_t now_us)
                            NULL, 0);
 }
 
-static int put(struct candidate *t, const struct entry_book *b)
+static int put(struct candidate *t, const struct parcel_book *b)
 {
         const struct inbox_host *h = &t->in->host;
         int64_t file;
@@ -385,7 +385,7 @@ static int put(struct candidate *t, const struct entry_book *b)
                 return code;
         code = outbox_file_take(b->outbox, &t->identity, &file, &t->e);
         if (code == 0)
-                code = entry_put(&t->entry, b, file, &t->e);
+                code = parcel_put(&t->parcel, b, file, &t->e);
         if (code == 0)
                 return h->commit(h->ctx, &t->e);
         outbox_abandon(b->outbox);
@@ -406,48 +406,48 @@ static enum taking all_later(struct candidate *t, const char *why)
         return ALL_LATER;
 }
 
-static enum taking judge(struct candidate *t, const struct entry_book *b)
+static enum taking judge(struct candidate *t, const struct parcel_book *b)
 {
-        struct entry *n = &t->entry;
+        struct parcel *n = &t->parcel;
         if (n->in.malformed.code) {
                 char what[sizeof n->in.malformed.text + 16];
                 snprintf(what, sizeof what, "JSON: %s", n->in.malformed.text);
                 return refuse_code(t, REASON_ENCODING, what);
         }
-        if (entry_has(n, REASON_OUTBOX_FULL) || entry_has(n, REASON_NOT_THIS_OFFICES_OUTBOX)) {
+        if (parcel_has(n, REASON_OUTBOX_FULL) || parcel_has(n, REASON_NOT_THIS_OFFICES_OUTBOX)) {
                 struct text sentence = {0};
                 reason_sentence(&n->in.reasons.v[0], LANG_EN, &sentence);
                 all_later(t, text_c(&sentence));
                 text_close(&sentence);
                 return ALL_LATER;
         }
-        if (!entry_fine(n))
+        if (!parcel_fine(n))
                 return refuse_for(t, &n->in.reasons);
         if (put(t, b) < 0)
                 return all_later(t, t->e.text);
-        t->in->host.took(t->in->host.ctx, n->in.n, entry_rows(n));
+        t->in->host.took(t->in->host.ctx, n->in.n, parcel_rows(n));
         log_info("inbox: file taken", "file", t->sight->name, NULL);
         return finish(t);
 }
 
-static enum taking enter(struct candidate *t, const struct entry_book *b, int64_t now_us)
+static enum taking enter(struct candidate *t, const struct parcel_book *b, int64_t now_us)
 {
         char room[256];
-        struct entry_input input = {.kind = ends_with(t->sight->name, ".json") ? ENTRY_JSON : ENTRY_CSV,
-                                    .bytes = text_c(&t->bytes),
-                                    .n = t->bytes.n,
-                                    .guarded = true,
-                                    .now_us = now_us};
+        struct parcel_input input = {.kind = ends_with(t->sight->name, ".json") ? PARCEL_JSON : PARCEL_CSV,
+                                     .bytes = text_c(&t->bytes),
+                                     .n = t->bytes.n,
+                                     .guarded = true,
+                                     .now_us = now_us};
         if (!intake_name(t->sight->name, &input.hints, room))
                 input.hints = (struct intake_hints){0};
-        if (entry_read(&t->entry, b, &input, &t->e) < 0)
+        if (parcel_read(&t->parcel, b, &input, &t->e) < 0)
                 return all_later(t, t->e.text);
         return judge(t, b);
 }
 
 static enum taking take(struct candidate *t, int64_t now_us)
 {
-        struct entry_book b;
+        struct parcel_book b;
         int code = open_and_read(t);
         if (code < 0)
                 return code == E_BUSY ? LATER : later(t, t->e.text);
@@ -471,7 +471,7 @@ bool inbox_step(struct inbox *in, int64_t now_us)
         if (t.fd >= 0)
                 close(t.fd);
         text_close(&t.bytes);
-        entry_close(&t.entry);
+        parcel_close(&t.parcel);
         if (result == ALL_LATER)
                 in->n_ripe = 0;
         else if (result != LATER && in->waiting) {

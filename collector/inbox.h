@@ -13,7 +13,7 @@
 #ifndef SUMU_COLLECTOR_INBOX_H
 #define SUMU_COLLECTOR_INBOX_H
 
-#include "collector/entry.h"
+#include "collector/parcel.h"
 
 enum {
         INBOX_LOOK_MS = 5000,  /* between looks */
@@ -24,7 +24,7 @@ struct inbox;
 
 struct inbox_host {
         void *ctx;
-        bool (*book)(void *ctx, struct entry_book *b); /* false: nothing can be taken now */
+        bool (*book)(void *ctx, struct parcel_book *b); /* false: nothing can be taken now */
         int (*begin)(void *ctx, struct err *e);
         int (*commit)(void *ctx, struct err *e);
         void (*took)(void *ctx, size_t reports, size_t rows); /* after the commit */

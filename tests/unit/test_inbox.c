@@ -19,7 +19,7 @@ static const int64_t now_us = INT64_C(1703980800) * 1000000; /* 2023-12-31 00:00
 struct fixture {
         char dir[SCRATCH_PATH];
         struct outbox o;
-        struct entry_book book;
+        struct parcel_book book;
         struct inbox *in;
         struct err e;
         int64_t now_ms;
@@ -28,7 +28,7 @@ struct fixture {
         char waits[700];
 };
 
-static bool book(void *ctx, struct entry_book *b)
+static bool book(void *ctx, struct parcel_book *b)
 {
         struct fixture *f = ctx;
         *b = f->book;
@@ -79,10 +79,10 @@ static int begin(void **state)
         scratch_open(f->dir);
         assert_int_equal(outbox_open(&f->o, scratch_path(f->dir, ".outbox"), "150200", now_us, &f->e), 0);
         struct catalog *c = office_catalog();
-        f->book = (struct entry_book){.outbox = &f->o,
-                                      .catalog = c,
-                                      .office = (uint32_t)catalog_office(c, "150200"),
-                                      .max_bytes = 1 << 20};
+        f->book = (struct parcel_book){.outbox = &f->o,
+                                       .catalog = c,
+                                       .office = (uint32_t)catalog_office(c, "150200"),
+                                       .max_bytes = 1 << 20};
         f->now_ms = 1000;
         open_inbox(f);
         *state = f;

@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
-#include "collector/entry.h"
 #include "collector/ledger.h"
+#include "collector/parcel.h"
 #include "lib/office_catalog.h"
 #include "lib/scratch.h"
 
@@ -17,7 +17,7 @@ static const int64_t now_us = INT64_C(1703980800) * 1000000; /* 2023-12-31 00:00
 struct fixture {
         char dir[SCRATCH_PATH];
         struct outbox o;
-        struct entry_book book;
+        struct parcel_book book;
         struct err e;
 };
 
@@ -27,10 +27,10 @@ static int begin(void **state)
         scratch_open(f->dir);
         assert_int_equal(outbox_open(&f->o, scratch_path(f->dir, "outbox.db"), "150200", now_us, &f->e), 0);
         struct catalog *c = office_catalog();
-        f->book = (struct entry_book){.outbox = &f->o,
-                                      .catalog = c,
-                                      .office = (uint32_t)catalog_office(c, "150200"),
-                                      .max_bytes = 1 << 20};
+        f->book = (struct parcel_book){.outbox = &f->o,
+                                       .catalog = c,
+                                       .office = (uint32_t)catalog_office(c, "150200"),
+                                       .max_bytes = 1 << 20};
         *state = f;
         return 0;
 }
@@ -45,45 +45,45 @@ static int end(void **state)
         return 0;
 }
 
-static struct entry_input csv(const char *text)
+static struct parcel_input csv(const char *text)
 {
-        return (struct entry_input){.kind = ENTRY_CSV,
-                                    .bytes = text,
-                                    .n = strlen(text),
-                                    .hints = {"gunexp", "2023-09-19", NULL},
-                                    .now_us = now_us};
+        return (struct parcel_input){.kind = PARCEL_CSV,
+                                     .bytes = text,
+                                     .n = strlen(text),
+                                     .hints = {"gunexp", "2023-09-19", NULL},
+                                     .now_us = now_us};
 }
 
-static void read_in(struct fixture *f, struct entry *t, struct entry_input input)
+static void read_in(struct fixture *f, struct parcel *t, struct parcel_input input)
 {
-        assert_int_equal(entry_read(t, &f->book, &input, &f->e), 0);
+        assert_int_equal(parcel_read(t, &f->book, &input, &f->e), 0);
 }
 
-static void refused(struct fixture *f, struct entry_input input, enum reason_code code)
+static void refused(struct fixture *f, struct parcel_input input, enum reason_code code)
 {
-        struct entry t = {0};
+        struct parcel t = {0};
         read_in(f, &t, input);
-        assert_false(entry_fine(&t));
-        assert_true(entry_has(&t, code));
-        entry_close(&t);
+        assert_false(parcel_fine(&t));
+        assert_true(parcel_has(&t, code));
+        parcel_close(&t);
 }
 
 /* Takes it; answers the receipts. */
-static void take(struct fixture *f, struct entry_input input, const char *want)
+static void take(struct fixture *f, struct parcel_input input, const char *want)
 {
-        struct entry t = {0};
+        struct parcel t = {0};
         struct text receipts = {0};
         read_in(f, &t, input);
-        assert_true(entry_fine(&t));
-        entry_receipts(&t, &f->book, &receipts);
+        assert_true(parcel_fine(&t));
+        parcel_receipts(&t, &f->book, &receipts);
         const char *after_stream = strstr(text_c(&receipts), "\"seq\"");
         assert_non_null(after_stream);
         assert_string_equal(after_stream, want);
         assert_int_equal(outbox_begin(&f->o, &f->e), 0);
-        assert_int_equal(entry_put(&t, &f->book, 0, &f->e), 0);
+        assert_int_equal(parcel_put(&t, &f->book, 0, &f->e), 0);
         assert_int_equal(outbox_commit(&f->o, &f->e), 0);
         text_close(&receipts);
-        entry_close(&t);
+        parcel_close(&t);
 }
 
 static void verdict(struct fixture *f, uint64_t seq, enum verdict v, uint32_t revision)
@@ -129,7 +129,7 @@ static void receipts(void **state)
         stands(f, "150203 firearms_seized 5");
         /* The number HQ gives next follows the last one it gave. */
         verdict(f, 1, ACCEPTED, 7);
-        struct entry_input withdraw = csv("");
+        struct parcel_input withdraw = csv("");
         withdraw.hints.action = "withdraw";
         take(f, withdraw,
              "\"seq\":3,\"dataset\":\"gunexp\",\"period\":\"2023-09-19\",\"action\":\"withdraw\","
@@ -143,19 +143,19 @@ static void receipts(void **state)
 static void folds_with_verdicts(void **state)
 {
         struct fixture *f = *state;
-        struct entry_input add = csv("region,indicator,value\n150203,firearms_seized,10\n");
-        struct entry_input merge = csv("region,indicator,value\n150221,firearms_seized,1\n");
-        struct entry t = {0};
+        struct parcel_input add = csv("region,indicator,value\n150203,firearms_seized,10\n");
+        struct parcel_input merge = csv("region,indicator,value\n150221,firearms_seized,1\n");
+        struct parcel t = {0};
         const char *const acts[] = {"replace", "add", "merge", "add"};
         for (size_t i = 0; i < 4; i++) {
-                struct entry_input in = i == 2 ? merge : add;
+                struct parcel_input in = i == 2 ? merge : add;
                 in.hints.action = acts[i];
                 read_in(f, &t, in);
-                assert_true(entry_fine(&t));
+                assert_true(parcel_fine(&t));
                 assert_int_equal(outbox_begin(&f->o, &f->e), 0);
-                assert_int_equal(entry_put(&t, &f->book, 0, &f->e), 0);
+                assert_int_equal(parcel_put(&t, &f->book, 0, &f->e), 0);
                 assert_int_equal(outbox_commit(&f->o, &f->e), 0);
-                entry_close(&t);
+                parcel_close(&t);
         }
         const char *all = "150203 firearms_seized 30; 150221 firearms_seized 1";
         stands(f, all);
@@ -175,7 +175,7 @@ static void folds_with_verdicts(void **state)
 static void judges_what_would_stand(void **state)
 {
         struct fixture *f = *state;
-        struct entry_input merge = csv("region,indicator,value\n150203,hazards_fixed,5\n");
+        struct parcel_input merge = csv("region,indicator,value\n150203,hazards_fixed,5\n");
         merge.hints.action = "merge";
         take(f, csv("region,indicator,value\n150203,hazards_found,4\n"),
              "\"seq\":1,\"dataset\":\"gunexp\",\"period\":\"2023-09-19\",\"action\":\"replace\",\"revision\":"
@@ -190,7 +190,7 @@ static void guards_what_is_not_mentioned(void **state)
         struct fixture *f = *state;
         const char *two = "region,indicator,value\n150203,firearms_seized,3\n150221,firearms_seized,4\n";
         const char *one = "region,indicator,value\n150203,firearms_seized,3\n";
-        struct entry_input in = csv(two);
+        struct parcel_input in = csv(two);
         take(f, in,
              "\"seq\":1,\"dataset\":\"gunexp\",\"period\":\"2023-09-19\",\"action\":\"replace\",\"revision\":"
              "1,"
@@ -235,11 +235,11 @@ static void not_the_last_stream(void **state)
 static void encodings(void **state)
 {
         struct fixture *f = *state;
-        struct entry_input in = {.kind = ENTRY_CSV,
-                                 .bytes = "\xb5\xd8\xc7\xf8,\xd6\xb8\xb1\xea,\xca\xfd\xd6\xb5\n"
-                                          "\xc0\xa5\xb6\xbc\xc2\xd8\xc7\xf8,firearms_seized,3\n",
-                                 .hints = {"gunexp", "2023-09-19", NULL},
-                                 .now_us = now_us};
+        struct parcel_input in = {.kind = PARCEL_CSV,
+                                  .bytes = "\xb5\xd8\xc7\xf8,\xd6\xb8\xb1\xea,\xca\xfd\xd6\xb5\n"
+                                           "\xc0\xa5\xb6\xbc\xc2\xd8\xc7\xf8,firearms_seized,3\n",
+                                  .hints = {"gunexp", "2023-09-19", NULL},
+                                  .now_us = now_us};
         in.n = strlen(in.bytes);
         take(f, in,
              "\"seq\":1,\"dataset\":\"gunexp\",\"period\":\"2023-09-19\",\"action\":\"replace\",\"revision\":"
@@ -252,20 +252,20 @@ static void encodings(void **state)
 static void other_kinds(void **state)
 {
         struct fixture *f = *state;
-        struct entry_input nil = csv("");
-        nil.kind = ENTRY_NIL;
-        struct entry t = {0};
+        struct parcel_input nil = csv("");
+        nil.kind = PARCEL_NIL;
+        struct parcel t = {0};
         read_in(f, &t, nil);
-        assert_true(entry_fine(&t));
-        assert_true(entry_rows(&t) > 0);
-        entry_close(&t);
+        assert_true(parcel_fine(&t));
+        assert_true(parcel_rows(&t) > 0);
+        parcel_close(&t);
 
-        struct entry_input json = csv("{\"dataset\":\"gunexp\",");
-        json.kind = ENTRY_JSON;
+        struct parcel_input json = csv("{\"dataset\":\"gunexp\",");
+        json.kind = PARCEL_JSON;
         read_in(f, &t, json);
-        assert_false(entry_fine(&t));
+        assert_false(parcel_fine(&t));
         assert_int_equal(t.in.malformed.code, E_SYNTAX);
-        entry_close(&t);
+        parcel_close(&t);
 }
 
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, begin, end)

@@ -1,4 +1,4 @@
-#include "collector/entry.h"
+#include "collector/parcel.h"
 
 #include "base/check.h"
 #include "collector/ledger.h"
@@ -12,12 +12,12 @@
 
 static const int64_t day_s = 86400;
 
-bool entry_fine(const struct entry *t)
+bool parcel_fine(const struct parcel *t)
 {
         return t->in.malformed.code == 0 && t->in.reasons.total == 0;
 }
 
-bool entry_has(const struct entry *t, enum reason_code code)
+bool parcel_has(const struct parcel *t, enum reason_code code)
 {
         for (size_t i = 0; i < t->in.reasons.n; i++)
                 if (t->in.reasons.v[i].code == code)
@@ -25,16 +25,16 @@ bool entry_has(const struct entry *t, enum reason_code code)
         return false;
 }
 
-void entry_close(struct entry *t)
+void parcel_close(struct parcel *t)
 {
         for (size_t i = 0; t->drafts && i < t->in.n; i++)
                 text_close(&t->drafts[i].payload);
         free(t->drafts);
         intake_close(&t->in);
-        *t = (struct entry){0};
+        *t = (struct parcel){0};
 }
 
-size_t entry_rows(const struct entry *t)
+size_t parcel_rows(const struct parcel *t)
 {
         size_t rows = 0;
         for (size_t i = 0; i < t->in.n; i++)
@@ -42,12 +42,12 @@ size_t entry_rows(const struct entry *t)
         return rows;
 }
 
-static void refuse(struct entry *t, enum reason_code code, uint32_t row, const char *a0, const char *a1)
+static void refuse(struct parcel *t, enum reason_code code, uint32_t row, const char *a0, const char *a1)
 {
         reasons_add(&t->in.reasons, code, row, NULL, a0, a1, NULL);
 }
 
-static struct judge judge_of(const struct entry_book *b, int64_t now_us)
+static struct judge judge_of(const struct parcel_book *b, int64_t now_us)
 {
         int64_t civil_s = clock_civil_s(now_us, b->catalog->timezone);
         int64_t today = civil_s / day_s - (civil_s % day_s < 0);
@@ -68,7 +68,7 @@ static uint32_t line_after(const struct text *read)
         return line;
 }
 
-static int read_text(struct entry *t, const struct entry_input *input, const struct judge *j, struct err *e)
+static int read_text(struct parcel *t, const struct parcel_input *input, const struct judge *j, struct err *e)
 {
         struct text utf8 = {0};
         const char *name;
@@ -78,16 +78,18 @@ static int read_text(struct entry *t, const struct entry_input *input, const str
                 refuse(t, REASON_ENCODING, line_after(&utf8), name, NULL);
                 code = 0;
         } else if (code == 0) {
-                done = input->kind == ENTRY_JSON ? intake_json(&t->in, text_c(&utf8), utf8.n, j)
-                                                 : intake_csv(&t->in, text_c(&utf8), utf8.n, input->hints, j);
+                done = input->kind == PARCEL_JSON
+                           ? intake_json(&t->in, text_c(&utf8), utf8.n, j)
+                           : intake_csv(&t->in, text_c(&utf8), utf8.n, input->hints, j);
         }
         text_close(&utf8);
         return done ? code : err_set(e, E_MEM, "out of memory");
 }
 
-static int read_input(struct entry *t, const struct entry_input *input, const struct judge *j, struct err *e)
+static int read_input(struct parcel *t, const struct parcel_input *input, const struct judge *j,
+                      struct err *e)
 {
-        if (input->kind != ENTRY_NIL)
+        if (input->kind != PARCEL_NIL)
                 return read_text(t, input, j, e);
         return intake_nil(&t->in, input->hints, j) ? 0 : err_set(e, E_MEM, "out of memory");
 }
@@ -138,7 +140,7 @@ static size_t withdrawn(const struct standing *before, const struct standing *af
         return gone;
 }
 
-static int count_withdrawn(struct entry *t, size_t i, const struct entry_book *b, bool guarded,
+static int count_withdrawn(struct parcel *t, size_t i, const struct parcel_book *b, bool guarded,
                            const struct standing *before, const struct standing *after, struct err *e)
 {
         const struct intake_report *r = &t->in.reports[i];
@@ -158,7 +160,7 @@ static int count_withdrawn(struct entry *t, size_t i, const struct entry_book *b
         return 0;
 }
 
-static int judge_report(struct entry *t, size_t i, const struct entry_book *b, bool guarded,
+static int judge_report(struct parcel *t, size_t i, const struct parcel_book *b, bool guarded,
                         const struct judge *j, struct err *e)
 {
         const struct report *r = &t->in.reports[i].report;
@@ -178,10 +180,10 @@ static int judge_report(struct entry *t, size_t i, const struct entry_book *b, b
 
 /* ---- the payload, and whether it fits */
 
-static int draft_report(struct entry *t, size_t i, const struct entry_book *b, struct err *e)
+static int draft_report(struct parcel *t, size_t i, const struct parcel_book *b, struct err *e)
 {
         const struct intake_report *r = &t->in.reports[i];
-        struct entry_draft *d = &t->drafts[i];
+        struct parcel_draft *d = &t->drafts[i];
         period_print(r->report.period, d->period);
         d->extra.rows = (uint32_t)r->report.n;
         payload_write(b->catalog, &r->report, &d->payload);
@@ -196,7 +198,7 @@ static int draft_report(struct entry *t, size_t i, const struct entry_book *b, s
         return 0;
 }
 
-static uint64_t bytes_of(const struct entry *t)
+static uint64_t bytes_of(const struct parcel *t)
 {
         uint64_t n = 0;
         for (size_t i = 0; i < t->in.n; i++)
@@ -216,7 +218,7 @@ static void size_text(uint64_t bytes, char out[32])
 }
 
 /* Said last, and only of input that is right by itself. */
-static void check_outbox(struct entry *t, const struct entry_book *b)
+static void check_outbox(struct parcel *t, const struct parcel_book *b)
 {
         char size[32];
         uint64_t waiting = outbox_waiting(b->outbox);
@@ -228,7 +230,8 @@ static void check_outbox(struct entry *t, const struct entry_book *b)
         }
 }
 
-int entry_read(struct entry *t, const struct entry_book *b, const struct entry_input *input, struct err *e)
+int parcel_read(struct parcel *t, const struct parcel_book *b, const struct parcel_input *input,
+                struct err *e)
 {
         PRE(t->in.n == 0 && !t->drafts);
         struct judge j = judge_of(b, input->now_us);
@@ -240,26 +243,26 @@ int entry_read(struct entry *t, const struct entry_book *b, const struct entry_i
         if (!t->drafts)
                 return err_set(e, E_MEM, "out of memory");
         /* Of a file with faults it cannot be said what it leaves out. */
-        bool guarded = input->guarded && entry_fine(t);
+        bool guarded = input->guarded && parcel_fine(t);
         for (size_t i = 0; code == 0 && i < t->in.n; i++)
                 code = judge_report(t, i, b, guarded, &j, e);
-        for (size_t i = 0; code == 0 && entry_fine(t) && i < t->in.n; i++)
+        for (size_t i = 0; code == 0 && parcel_fine(t) && i < t->in.n; i++)
                 code = draft_report(t, i, b, e);
-        if (code == 0 && entry_fine(t))
+        if (code == 0 && parcel_fine(t))
                 check_outbox(t, b);
         return code;
 }
 
 /* ---- writing */
 
-void entry_receipts(const struct entry *t, const struct entry_book *b, struct text *out)
+void parcel_receipts(const struct parcel *t, const struct parcel_book *b, struct text *out)
 {
         char stream[2 * STREAM_ID + 1];
         stream_text(b->outbox->now.stream, stream);
         text_add(out, "{\"receipts\":[");
         for (size_t i = 0; i < t->in.n; i++) {
                 const struct report *r = &t->in.reports[i].report;
-                const struct entry_draft *d = &t->drafts[i];
+                const struct parcel_draft *d = &t->drafts[i];
                 text_printf(out, "%s{\"stream\":\"%s\",\"seq\":%llu,\"dataset\":", i ? "," : "", stream,
                             (unsigned long long)(b->outbox->now.head.seq + 1 + i));
                 text_json(out, b->catalog->datasets[r->dataset].code);
@@ -270,13 +273,13 @@ void entry_receipts(const struct entry *t, const struct entry_book *b, struct te
         text_add(out, "]}");
 }
 
-int entry_put(struct entry *t, const struct entry_book *b, int64_t file, struct err *e)
+int parcel_put(struct parcel *t, const struct parcel_book *b, int64_t file, struct err *e)
 {
-        PRE(entry_fine(t));
+        PRE(parcel_fine(t));
         int code = 0;
         for (size_t i = 0; code == 0 && i < t->in.n; i++) {
                 const struct report *r = &t->in.reports[i].report;
-                struct entry_draft *d = &t->drafts[i];
+                struct parcel_draft *d = &t->drafts[i];
                 struct envelope envelope = {.submitted_at = t->submitted_us,
                                             .dataset = b->catalog->datasets[r->dataset].code,
                                             .period = d->period,
