@@ -5,34 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Figures */
-
-void own_put(enum kind k, struct own *o, const struct fact *f, unsigned page)
-{
-        if (k == STOCK && o->page != page + 1)
-                *o = (struct own){.page = (uint16_t)(page + 1)}; /* only the latest counts */
-        if (k != PEAK)
-                o->sum += f->value;
-        else if (!o->facts || f->value > o->sum)
-                o->sum = f->value;
-        o->facts++;
-        o->about += f->q == ABOUT;
-        o->at_least += f->q == AT_LEAST;
-}
-
-void own_drop(struct own *o, const struct fact *f)
-{
-        o->sum -= f->value;
-        o->facts--;
-        o->about -= f->q == ABOUT;
-        o->at_least -= f->q == AT_LEAST;
-}
-
-struct cell own_cell(const struct own *o)
-{
-        return (struct cell){.sum = o->sum, .facts = o->facts, .about = o->about, .at_least = o->at_least};
-}
-
 /* Entries */
 
 void entry_close(struct entry *e)
@@ -173,8 +145,10 @@ void book_free(struct book *b)
 {
         for (unsigned i = 0; i < RHYTHM_CHAPTERS; i++)
                 book_close_chapter(b, i);
-        for (size_t i = 0; i < lanes(b); i++)
-                free(b->lanes[i].cells);
+        for (size_t i = 0; i < lanes(b); i++) {
+                free(b->lanes[i].sums);
+                free(b->lanes[i].latest);
+        }
         free(b->lanes);
         free(b);
 }
@@ -184,20 +158,39 @@ struct lane *book_lane(const struct book *b, uint32_t ordinal, unsigned slot)
         return &b->lanes[(size_t)ordinal * b->rhythm.slots + slot];
 }
 
-bool book_widen(struct book *b, struct lane *l, uint32_t n, uint32_t most)
+void lane_clear(struct lane *l)
 {
+        if (l->sums)
+                memset(l->sums, 0, l->n * sizeof *l->sums);
+        if (l->latest)
+                memset(l->latest, 0, l->n * sizeof *l->latest);
+        l->stale = false;
+}
+
+static void *widen(void *array, size_t from, size_t to, size_t size)
+{
+        char *wider = realloc(array, to * size);
+        if (wider)
+                memset(wider + from * size, 0, (to - from) * size);
+        return wider;
+}
+
+bool book_widen(struct book *b, struct lane *l, enum kind k, uint32_t n, uint32_t most)
+{
+        PRE(n <= most);
         if (n <= l->n)
                 return true;
         if (n < l->n + l->n / 2)
-                n = l->n + l->n / 2;
-        if (n > most)
-                n = most;
-        struct own *cells = realloc(l->cells, n * sizeof *cells);
-        if (!cells)
+                n = l->n + l->n / 2 < most ? l->n + l->n / 2 : most;
+        size_t size = k == STOCK ? sizeof *l->latest : sizeof *l->sums;
+        void *wider = widen(k == STOCK ? (void *)l->latest : (void *)l->sums, l->n, n, size);
+        if (!wider)
                 return false;
-        memset(cells + l->n, 0, (n - l->n) * sizeof *cells);
-        b->bytes += (n - l->n) * sizeof *cells;
-        l->cells = cells;
+        if (k == STOCK)
+                l->latest = wider;
+        else
+                l->sums = wider;
+        b->bytes += (n - l->n) * size;
         l->n = n;
         return true;
 }

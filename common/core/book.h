@@ -3,9 +3,11 @@
  *     book ── lanes[indicator][slot]     each region's own figures in a finest upper period (core/rhythm.h)
  *       └──── chapters ── pages ── entries: what stands of an office in a base period
  *
- * Lanes reach up to the highest region used: regions are numbered breadth first, so a catalogue with a
- * thousand townships costs nothing where banners report. Indicators are numbered within their dataset here.
- */
+ * Of flows and peaks time and place may be added in any order, so their lanes hold one sum for each *group*:
+ * a region that has children together with those of its children that have none (the root in any case). Of a
+ * stock each region's latest counts, so its lanes hold that for each region. Lanes reach as far as they are
+ * used: regions are numbered breadth first, so a catalogue with a thousand townships costs nothing where
+ * banners report. Indicators are numbered within their dataset here. */
 #ifndef SUMU_CORE_BOOK_H
 #define SUMU_CORE_BOOK_H
 
@@ -14,24 +16,56 @@
 #include "core/report.h"
 #include "core/rhythm.h"
 
-/* A region's own figure in a slot, packed, for there is one per region, indicator and month. At most 366
- * facts of at most 10^15 each (report_judge), and a few more where one office follows another: far from 64
- * bits and from 16. */
-struct own {
-        int64_t sum; /* or the largest, of a peak */
+/* A region's latest figure in a slot, packed, for there is one per region and month. It is one fact of at
+ * most 10^15, or a few where one office follows another: far from 64 bits and from 16. */
+struct latest {
+        int64_t sum;
         uint16_t facts, about, at_least;
-        uint16_t page; /* of a stock: the page it is from, + 1 */
+        uint16_t page; /* it is from, + 1 */
 };
-
-/* Facts are put page by page in order of time; what is put into a flow can be dropped again. */
-void own_put(enum kind k, struct own *o, const struct fact *f, unsigned page);
-void own_drop(struct own *o, const struct fact *f);
-struct cell own_cell(const struct own *o);
 
 struct lane {
-        struct own *cells;
+        struct cell *sums;     /* of a flow or a peak: per group */
+        struct latest *latest; /* of a stock: per region */
         uint32_t n;
+        bool stale; /* of a stock or a peak: a fact was taken back; recompute it from what stands */
 };
+
+/* A fact of a page comes in, in any order of time. */
+static inline void lane_put(struct lane *l, enum kind k, uint32_t group, const struct fact *f, unsigned page)
+{
+        if (k != STOCK) {
+                struct cell one = cell_of(f->value, (enum qualifier)f->q);
+                cell_over_place(k, &l->sums[group], &one);
+                return;
+        }
+        struct latest *x = &l->latest[f->region];
+        if (page + 1 < x->page)
+                return;
+        if (page + 1 > x->page)
+                *x = (struct latest){.page = (uint16_t)(page + 1)};
+        x->sum += f->value;
+        x->facts++;
+        x->about += f->q == ABOUT;
+        x->at_least += f->q == AT_LEAST;
+}
+
+static inline void lane_drop(struct lane *l, enum kind k, uint32_t group, const struct fact *f)
+{
+        if (k == FLOW) {
+                struct cell one = cell_of(f->value, (enum qualifier)f->q);
+                cell_subtract(&l->sums[group], &one);
+        } else {
+                l->stale = true;
+        }
+}
+
+void lane_clear(struct lane *l); /* to nothing reported; keeps the room */
+
+static inline struct cell latest_cell(const struct latest *x)
+{
+        return (struct cell){.sum = x->sum, .facts = x->facts, .about = x->about, .at_least = x->at_least};
+}
 
 struct entry { /* what stands of one office in one base period */
         uint32_t office;
@@ -73,7 +107,8 @@ struct book *book_new(uint32_t dataset, const struct dataset *d, struct period y
 void book_free(struct book *b);
 
 struct lane *book_lane(const struct book *b, uint32_t ordinal, unsigned slot);
-bool book_widen(struct book *b, struct lane *l, uint32_t n, uint32_t most); /* to n at least; false: memory */
+/* To n groups or regions at least, `most` of which there are; false: memory. */
+bool book_widen(struct book *b, struct lane *l, enum kind k, uint32_t n, uint32_t most);
 
 /* Empty pages for a chapter that holds nothing, and nothing again. */
 bool book_begin_chapter(struct book *b, unsigned chapter);

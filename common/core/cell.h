@@ -14,13 +14,55 @@ struct cell {
         uint64_t about, at_least; /* how many of them */
 };
 
-struct cell cell_of(int64_t value, enum qualifier q);
-void cell_add(struct cell *into, const struct cell *part); /* a flow over time; flow and stock over place */
-void cell_peak(struct cell *into, const struct cell *part);
+static inline struct cell cell_of(int64_t value, enum qualifier q)
+{
+        return (struct cell){.sum = value, .facts = 1, .about = q == ABOUT, .at_least = q == AT_LEAST};
+}
 
-/* Over time: `part` is later than everything in `into`. Over place: in any order. Kind is not DERIVED. */
-void cell_over_time(enum kind k, struct cell *into, const struct cell *part);
-void cell_over_place(enum kind k, struct cell *into, const struct cell *part);
+/* A flow over time; flow and stock over place. */
+static inline void cell_add(struct cell *into, const struct cell *part)
+{
+        into->sum += part->sum;
+        into->facts += part->facts;
+        into->about += part->about;
+        into->at_least += part->at_least;
+}
+
+/* Takes back what was added. */
+static inline void cell_subtract(struct cell *from, const struct cell *part)
+{
+        from->sum -= part->sum;
+        from->facts -= part->facts;
+        from->about -= part->about;
+        from->at_least -= part->at_least;
+}
+
+static inline void cell_peak(struct cell *into, const struct cell *part)
+{
+        if (part->facts && (!into->facts || part->sum > into->sum))
+                into->sum = part->sum;
+        into->facts += part->facts;
+        into->about += part->about;
+        into->at_least += part->at_least;
+}
+
+/* Over place, in any order. Kind is not DERIVED: such a figure is computed from totals, never added. */
+static inline void cell_over_place(enum kind k, struct cell *into, const struct cell *part)
+{
+        if (k == PEAK)
+                cell_peak(into, part);
+        else
+                cell_add(into, part);
+}
+
+/* Over time: `part` is later than everything in `into`. */
+static inline void cell_over_time(enum kind k, struct cell *into, const struct cell *part)
+{
+        if (k != STOCK)
+                cell_over_place(k, into, part);
+        else if (part->facts)
+                *into = *part;
+}
 
 /* Adds up the tree: cells[i] is region i's own, and afterwards its own and those of all regions below it, as
  * far as they are among the first n. */

@@ -17,8 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHILDLESS = -1 };
-
 #define PIN_TAKEN UINT64_MAX /* taken, in no flush yet */
 
 struct recalling {
@@ -40,13 +38,15 @@ struct cube {
         uint64_t tick;
         struct recalling recalling;
 
-        uint16_t *ordinal; /* per indicator: its number within its dataset */
-        int32_t *inner;    /* per region: the number of the region with children that is it or its parent */
-        uint32_t *inner_region; /* and back */
-        uint32_t words;         /* of a row of bits, one for each of those */
-        uint32_t reach;         /* the highest region used, + 1 */
+        uint16_t *ordinal;      /* per indicator: its number within its dataset */
+        uint32_t *group;        /* per region */
+        uint32_t *groups_up_to; /* per region: how many groups it and those before it are in */
+        uint32_t *head;         /* per group: its region */
+        uint32_t n_groups;
+        uint32_t words; /* of a row of bits, one for each group */
+        uint32_t reach; /* groups used */
 
-        struct cell *cells;   /* scratch of settling: per region */
+        struct cell *cells;   /* scratch of settling: per group */
         uint64_t *slot_rows;  /* per slot and indicator */
         uint64_t *upper_rows; /* per indicator */
         uint64_t *row;
@@ -153,12 +153,17 @@ static bool widen_lanes(struct cube *u, struct book *b, unsigned slot, const str
         for (size_t i = 0; i < s->n;) {
                 uint32_t indicator = s->facts[i].indicator;
                 i = facts_seek(s->facts, s->n, i, fact_key(indicator + 1, 0));
-                uint32_t n = s->facts[i - 1].region + 1; /* the highest of the run */
-                PRE(n <= u->c->n_regions && u->c->indicators[indicator].dataset == b->dataset);
-                if (n > u->reach)
-                        u->reach = n;
-                if (b->rhythm.slots &&
-                    !book_widen(b, book_lane(b, u->ordinal[indicator], slot), n, u->c->n_regions))
+                uint32_t region = s->facts[i - 1].region; /* the highest of the run */
+                PRE(region < u->c->n_regions && u->c->indicators[indicator].dataset == b->dataset);
+                uint32_t groups = u->groups_up_to[region];
+                if (groups > u->reach)
+                        u->reach = groups;
+                if (!b->rhythm.slots)
+                        continue;
+                struct lane *l = book_lane(b, u->ordinal[indicator], slot);
+                enum kind kind = kind_of(u, indicator);
+                if (!(kind == STOCK ? book_widen(b, l, kind, region + 1, u->c->n_regions)
+                                    : book_widen(b, l, kind, groups, u->n_groups)))
                         return false;
         }
         return true;
@@ -210,7 +215,7 @@ static bool recall_keep(struct cube *u)
         for (size_t i = 0; i < e->now.n && g->whole && b->rhythm.slots; i++) {
                 const struct fact *f = &e->now.facts[i];
                 struct lane *l = book_lane(b, u->ordinal[f->indicator], s.slot);
-                own_put(kind_of(u, f->indicator), &l->cells[f->region], f, s.number);
+                lane_put(l, kind_of(u, f->indicator), u->group[f->region], f, s.number);
         }
         if (e->based && e->pile.n == 1)
                 pile_close(&e->pile);
@@ -400,30 +405,34 @@ static bool draft_prepare(struct cube *u, struct draft *d)
 /* Where the changes of one indicator go. */
 struct pen {
         uint32_t indicator;
+        enum kind kind;
+        unsigned page;
         uint64_t *row;
-        struct own *lane; /* of a flow; stock and peak are recomputed when settled */
+        struct lane *lane; /* NULL: nothing is above a year */
 };
 
 static struct pen pen_for(const struct cube *u, const struct draft *d, uint32_t indicator)
 {
+        const struct book *b = d->seat.book;
         uint32_t ordinal = u->ordinal[indicator];
-        struct pen pen = {.indicator = indicator, .row = d->seat.page->touched + (size_t)ordinal * u->words};
-        if (d->seat.book->rhythm.slots && kind_of(u, indicator) == FLOW)
-                pen.lane = book_lane(d->seat.book, ordinal, d->seat.slot)->cells;
-        return pen;
+        return (struct pen){.indicator = indicator,
+                            .kind = kind_of(u, indicator),
+                            .page = d->seat.number,
+                            .row = d->seat.page->touched + (size_t)ordinal * u->words,
+                            .lane = b->rhythm.slots ? book_lane(b, ordinal, d->seat.slot) : NULL};
 }
 
 static void pen_note(const struct cube *u, const struct pen *pen, const struct fact *old,
                      const struct fact *now)
 {
-        uint32_t region = old ? old->region : now->region;
-        int32_t inner = u->inner[region];
-        if (inner != CHILDLESS)
-                pen->row[inner / 64] |= UINT64_C(1) << inner % 64;
-        if (pen->lane && old)
-                own_drop(&pen->lane[region], old);
-        if (pen->lane && now)
-                own_put(FLOW, &pen->lane[region], now, 0);
+        uint32_t group = u->group[old ? old->region : now->region];
+        pen->row[group / 64] |= UINT64_C(1) << group % 64;
+        if (!pen->lane)
+                return;
+        if (old)
+                lane_drop(pen->lane, pen->kind, group, old);
+        if (now)
+                lane_put(pen->lane, pen->kind, group, now, pen->page);
 }
 
 /* Goes through what stood and what stands side by side. */
@@ -555,17 +564,22 @@ static void row_or(uint64_t *into, const uint64_t *row, size_t n)
                 into[i] |= row[i];
 }
 
+/* The group above; only the root's has none. */
+static uint32_t group_above(const struct cube *u, uint32_t group)
+{
+        return u->group[u->c->regions[u->head[group]].parent];
+}
+
 /* Marks all above what is marked: from the last to the first, so a mark set on the way is still met. */
 static void row_up(const struct cube *u, uint64_t *row)
 {
         for (uint32_t w = u->words; w-- > 0;)
                 for (uint64_t left = row[w]; left;) {
-                        unsigned bit = 63 - (unsigned)__builtin_clzll(left);
-                        left &= ~(UINT64_C(1) << bit);
-                        int32_t parent = u->c->regions[u->inner_region[w * 64 + bit]].parent;
-                        if (parent == NONE)
+                        uint32_t group = w * 64 + 63 - (uint32_t)__builtin_clzll(left);
+                        left &= ~(UINT64_C(1) << group % 64);
+                        if (!group)
                                 continue;
-                        uint32_t up = (uint32_t)u->inner[parent];
+                        uint32_t up = group_above(u, group);
                         row[up / 64] |= UINT64_C(1) << up % 64;
                         if (up / 64 == w)
                                 left |= UINT64_C(1) << up % 64;
@@ -577,26 +591,44 @@ struct press { /* where totals go */
         void *ctx;
 };
 
-/* Adds the own figures in u->cells up the tree and gives the totals a row of bits names, and those above. */
+/* Adds the groups' figures in u->cells up the tree and gives the totals a row of bits names, and those above.
+ */
 static void settle_column(struct cube *u, uint32_t indicator, struct period p, const uint64_t *touched,
                           const struct press *press)
 {
-        cell_up_the_tree(kind_of(u, indicator), u->c, u->cells, u->reach);
+        enum kind kind = kind_of(u, indicator);
+        for (uint32_t g = u->reach; g-- > 1;)
+                if (u->cells[g].facts)
+                        cell_over_place(kind, &u->cells[group_above(u, g)], &u->cells[g]);
         memcpy(u->row, touched, u->words * sizeof *u->row);
         row_up(u, u->row);
         for (uint32_t w = 0; w < u->words; w++)
                 for (uint64_t left = u->row[w]; left; left &= left - 1) {
-                        uint32_t region = u->inner_region[w * 64 + (unsigned)__builtin_ctzll(left)];
-                        struct total t = {.indicator = indicator, .region = region, .period = p};
-                        if (region < u->reach)
-                                t.cell = u->cells[region];
-                        press->emit(press->ctx, &t);
+                        uint32_t g = w * 64 + (uint32_t)__builtin_ctzll(left);
+                        struct total t = {
+                            .indicator = indicator, .region = u->head[g], .period = p, .cell = u->cells[g]};
+                        if (u->c->regions[t.region].children)
+                                press->emit(press->ctx, &t);
                 }
 }
 
 static void clear_cells(struct cube *u)
 {
         memset(u->cells, 0, u->reach * sizeof *u->cells);
+}
+
+/* Adds what stands in a page over place. */
+static void add_page(struct cube *u, const struct page *p, uint32_t indicator)
+{
+        enum kind kind = kind_of(u, indicator);
+        for (size_t k = 0; k < p->n; k++) {
+                const struct fact *run;
+                size_t n = facts_run(p->entries[k].now.facts, p->entries[k].now.n, indicator, &run);
+                for (size_t i = 0; i < n; i++) {
+                        struct cell one = cell_of(run[i].value, (enum qualifier)run[i].q);
+                        cell_over_place(kind, &u->cells[u->group[run[i].region]], &one);
+                }
+        }
 }
 
 static void settle_page(struct cube *u, const struct book *b, const struct page *p, struct period base,
@@ -606,23 +638,14 @@ static void settle_page(struct cube *u, const struct book *b, const struct page 
                 const uint64_t *touched = p->touched + (size_t)o * u->words;
                 if (!row_any(touched, u->words))
                         continue;
-                uint32_t indicator = indicator_at(u, b, o);
-                enum kind kind = kind_of(u, indicator);
                 clear_cells(u);
-                for (size_t k = 0; k < p->n; k++) {
-                        const struct fact *run;
-                        size_t n = facts_run(p->entries[k].now.facts, p->entries[k].now.n, indicator, &run);
-                        for (size_t i = 0; i < n; i++) {
-                                struct cell one = cell_of(run[i].value, (enum qualifier)run[i].q);
-                                cell_over_place(kind, &u->cells[run[i].region], &one);
-                        }
-                }
-                settle_column(u, indicator, base, touched, press);
+                add_page(u, p, indicator_at(u, b, o));
+                settle_column(u, indicator_at(u, b, o), base, touched, press);
         }
 }
 
 /* Recomputes the lane of a stock or a peak from what stands in the slot's pages; they are all in one open
- * chapter, or nothing would have changed. */
+ * chapter, or nothing would have been taken back. */
 static void refresh_lane(struct cube *u, const struct book *b, uint32_t ordinal, unsigned slot)
 {
         uint32_t indicator = indicator_at(u, b, ordinal);
@@ -630,8 +653,7 @@ static void refresh_lane(struct cube *u, const struct book *b, uint32_t ordinal,
         struct lane *l = book_lane(b, ordinal, slot);
         unsigned chapter = b->rhythm.chapters > 1 ? slot : 0;
         const struct chapter *h = &b->chapters[chapter];
-        if (l->n)
-                memset(l->cells, 0, l->n * sizeof *l->cells);
+        lane_clear(l);
         for (unsigned i = 0; i < h->n_pages; i++) {
                 if (rhythm_slot(&b->rhythm, chapter, i) != slot)
                         continue;
@@ -640,44 +662,60 @@ static void refresh_lane(struct cube *u, const struct book *b, uint32_t ordinal,
                         const struct fact *run;
                         size_t n = facts_run(now->facts, now->n, indicator, &run);
                         for (size_t x = 0; x < n; x++)
-                                own_put(kind, &l->cells[run[x].region], &run[x], i);
+                                lane_put(l, kind, u->group[run[x].region], &run[x], i);
                 }
         }
 }
 
-static void settle_upper(struct cube *u, const struct book *b, struct period p, unsigned first_slot,
+/* Adds the lanes of some slots, in order of time: of a stock the latest of each region, found from behind. */
+static void add_lanes(struct cube *u, const struct book *b, uint32_t ordinal, unsigned first, unsigned slots)
+{
+        enum kind kind = kind_of(u, indicator_at(u, b, ordinal));
+        if (kind != STOCK) {
+                for (unsigned i = first; i < first + slots; i++) {
+                        const struct lane *l = book_lane(b, ordinal, i);
+                        for (uint32_t g = 0; g < l->n; g++)
+                                cell_over_time(kind, &u->cells[g], &l->sums[g]);
+                }
+                return;
+        }
+        uint32_t regions = 0;
+        for (unsigned i = first; i < first + slots; i++)
+                if (book_lane(b, ordinal, i)->n > regions)
+                        regions = book_lane(b, ordinal, i)->n;
+        for (uint32_t r = 0; r < regions; r++)
+                for (unsigned i = first + slots; i-- > first;) {
+                        const struct lane *l = book_lane(b, ordinal, i);
+                        if (r >= l->n || !l->latest[r].facts)
+                                continue;
+                        struct cell latest = latest_cell(&l->latest[r]);
+                        cell_over_place(kind, &u->cells[u->group[r]], &latest);
+                        break;
+                }
+}
+
+static void settle_upper(struct cube *u, const struct book *b, struct period p, unsigned first,
                          unsigned slots, const struct press *press)
 {
-        uint32_t indicators = b->indicators;
-        size_t size = (size_t)indicators * u->words;
+        size_t size = (size_t)b->indicators * u->words;
         memset(u->upper_rows, 0, size * sizeof *u->upper_rows);
-        for (unsigned i = 0; i < slots; i++)
-                row_or(u->upper_rows, u->slot_rows + (first_slot + i) * size, size);
-        for (uint32_t o = 0; o < indicators; o++) {
+        for (unsigned i = first; i < first + slots; i++)
+                row_or(u->upper_rows, u->slot_rows + i * size, size);
+        for (uint32_t o = 0; o < b->indicators; o++) {
                 const uint64_t *touched = u->upper_rows + (size_t)o * u->words;
                 if (!row_any(touched, u->words))
                         continue;
-                uint32_t indicator = indicator_at(u, b, o);
-                enum kind kind = kind_of(u, indicator);
                 clear_cells(u);
-                for (unsigned i = 0; i < slots; i++) {
-                        const struct lane *l = book_lane(b, o, first_slot + i);
-                        for (uint32_t r = 0; r < l->n; r++) {
-                                struct cell part = own_cell(&l->cells[r]);
-                                cell_over_time(kind, &u->cells[r], &part);
-                        }
-                }
-                settle_column(u, indicator, p, touched, press);
+                add_lanes(u, b, o, first, slots);
+                settle_column(u, indicator_at(u, b, o), p, touched, press);
         }
 }
 
 static void settle_uppers(struct cube *u, const struct book *b, const struct press *press)
 {
-        size_t size = (size_t)b->indicators * u->words;
         for (unsigned slot = 0; slot < b->rhythm.slots; slot++)
                 for (uint32_t o = 0; o < b->indicators; o++)
-                        if (kind_of(u, indicator_at(u, b, o)) != FLOW &&
-                            row_any(u->slot_rows + slot * size + (size_t)o * u->words, u->words))
+                        if (book_lane(b, o, slot)->stale)
                                 refresh_lane(u, b, o, slot);
         for (int k = (int)b->rhythm.slot_kind; b->rhythm.slots && k <= PERIOD_YEAR; k++) {
                 unsigned n = rhythm_uppers(&b->rhythm, (enum period_kind)k);
@@ -798,20 +836,22 @@ size_t cube_bytes(const struct cube *u)
 
 /* Making */
 
-static void number_regions(struct cube *u)
+/* The root heads a group even if it has no children, so that every region is in one. */
+static void number_groups(struct cube *u)
 {
         const struct catalog *c = u->c;
-        uint32_t n = 0;
         for (uint32_t r = 0; r < c->n_regions; r++) {
-                u->inner[r] = CHILDLESS;
-                if (c->regions[r].children) {
-                        u->inner_region[n] = r;
-                        u->inner[r] = (int32_t)n++;
-                } else if (c->regions[r].parent != NONE) {
-                        u->inner[r] = u->inner[c->regions[r].parent];
+                if (r == 0 || c->regions[r].children) {
+                        u->head[u->n_groups] = r;
+                        u->group[r] = u->n_groups++;
+                } else {
+                        u->group[r] = u->group[c->regions[r].parent];
                 }
+                u->groups_up_to[r] = u->group[r] + 1;
+                if (r && u->groups_up_to[r - 1] > u->groups_up_to[r])
+                        u->groups_up_to[r] = u->groups_up_to[r - 1];
         }
-        u->words = (n + 63) / 64;
+        u->words = (u->n_groups + 63) / 64;
 }
 
 /* Numbers each dataset's indicators; answers how many the largest has. */
@@ -832,17 +872,18 @@ static bool cube_number(struct cube *u)
 {
         const struct catalog *c = u->c;
         u->ordinal = calloc(c->n_indicators + 1, sizeof *u->ordinal);
-        u->inner = calloc(c->n_regions, sizeof *u->inner);
-        u->inner_region = calloc(c->n_regions, sizeof *u->inner_region);
-        u->cells = calloc(c->n_regions, sizeof *u->cells);
-        if (!u->ordinal || !u->inner || !u->inner_region || !u->cells)
+        u->group = calloc(c->n_regions, sizeof *u->group);
+        u->groups_up_to = calloc(c->n_regions, sizeof *u->groups_up_to);
+        u->head = calloc(c->n_regions, sizeof *u->head);
+        if (!u->ordinal || !u->group || !u->groups_up_to || !u->head)
                 return false;
-        number_regions(u);
+        number_groups(u);
         size_t rows = (size_t)number_indicators(u) * u->words;
+        u->cells = calloc(u->n_groups, sizeof *u->cells);
         u->slot_rows = calloc(rows * RHYTHM_SLOTS + 1, sizeof *u->slot_rows);
         u->upper_rows = calloc(rows + 1, sizeof *u->upper_rows);
-        u->row = calloc(u->words + 1, sizeof *u->row);
-        return u->slot_rows && u->upper_rows && u->row;
+        u->row = calloc(u->words, sizeof *u->row);
+        return u->cells && u->slot_rows && u->upper_rows && u->row;
 }
 
 struct cube *cube_new(const struct catalog *c, size_t budget)
@@ -867,8 +908,9 @@ void cube_free(struct cube *u)
                 book_drop(u, u->books[u->n - 1]);
         free(u->books);
         free(u->ordinal);
-        free(u->inner);
-        free(u->inner_region);
+        free(u->group);
+        free(u->groups_up_to);
+        free(u->head);
         free(u->cells);
         free(u->slot_rows);
         free(u->upper_rows);

@@ -4,16 +4,16 @@
  * upper periods; takes accepted reports and says which stored totals changed. Stored totals are those of
  * DESIGN.md section 4: regions that have children, in base periods, months, quarters, halves and years.
  *
- * Memory is kept in two units. A *book* is one dataset in one year (of weekly data: one ISO year): each
- * region's own figures in the finest upper period, from which all coarser ones are made. A *chapter* is what
- * stands in the base periods of one month (daily data) or of the whole year (all others). Both start closed;
- * cube_need says what to recall from the store, the recalled reports are folded in order, then the chapter is
- * open. cube_trim closes the chapters and books touched longest ago until the budget holds; what is pinned
- * (taken but not yet committed) stays.
+ * Memory is kept in two units. A *book* is one dataset in one year (of weekly data: one ISO year): the
+ * figures of its finest upper periods (months of daily data), from which all coarser ones are made. A
+ * *chapter* is what stands in the base periods of one month (daily data) or of the whole year (all others).
+ * Both start closed; cube_need says what to recall from the store, the recalled reports are folded in order,
+ * then the chapter is open. cube_trim closes the chapters and books touched longest ago until the budget
+ * holds; what is pinned (taken but not yet committed) stays.
  *
- * Time first, then place: a changed fact changes its region's own cell in the upper periods (a flow by
- * difference, exactly; stock and peak recomputed from what stands), then the changed columns are added up the
- * tree.
+ * Time first, then place. A fact that comes is added to its upper periods at once; one that is taken back is
+ * subtracted from a flow, exactly, while a stock or a peak is then recomputed from what stands. Settling adds
+ * the changed columns up the tree.
  *
  * The life of a report:
  *

@@ -101,6 +101,9 @@ static void overflow_shows_and_comes_back(void **state)
         assert_int_equal(c.facts, 2);
         cell_add(&c, &minus);
         expect(c, INT64_MAX, 3);
+        cell_subtract(&c, &minus);
+        cell_subtract(&c, &one);
+        expect(c, INT64_MAX, 1);
         struct cell none = {0}, least = of(INT64_MIN);
         assert_false(cell_value(&none, &v));
         expect(least, INT64_MIN, 1);
