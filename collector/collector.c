@@ -898,7 +898,6 @@ static void stop(void *ctx)
         if (c->stopping)
                 return;
         c->stopping = true;
-        log_info("stopping", NULL);
         http_stop(c->http);
         zpoll_close(c->link, NULL, NULL);
         daemon_signals_close(c->signals);
