@@ -56,7 +56,8 @@ uint16_t flow_port(void)
 
 /* ---- programs */
 
-void flow_start(struct flow_program *p, const char *program, const char *config, const char *flag, uint16_t port)
+void flow_start(struct flow_program *p, const char *program, const char *config, const char *flag,
+                uint16_t port)
 {
         pid_t parent = getpid();
         p->port = port;
@@ -125,16 +126,18 @@ static bool write_all(int fd, const char *bytes, size_t n, int64_t since_ms)
         return true;
 }
 
-int flow_http(const struct flow_program *p, const char *method, const char *path, const char *headers, const char *body,
-              struct text *reply)
+int flow_http(const struct flow_program *p, const char *method, const char *path, const char *headers,
+              const char *body, struct text *reply)
 {
         struct sockaddr_in a = loopback(p->port);
         struct text out = {0}, in = {0};
         int64_t since_ms = flow_now_ms();
         int status = 0, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
         if (connect(fd, (struct sockaddr *)&a, sizeof a) == 0) {
-                text_printf(&out, "%s %s HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n%sContent-Length: %zu\r\n\r\n",
-                            method, path, headers, body ? strlen(body) : 0);
+                text_printf(
+                    &out,
+                    "%s %s HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n%sContent-Length: %zu\r\n\r\n",
+                    method, path, headers, body ? strlen(body) : 0);
                 text_add(&out, body ? body : "");
                 if (write_all(fd, text_c(&out), out.n, since_ms))
                         while (read_some(fd, &in, since_ms))
