@@ -38,8 +38,7 @@ struct zframe {
 void *zpoll_context(struct err *e);
 void zpoll_context_close(void *zmq);
 
-/* An inproc address not used before in this process: libzmq frees one some time after its socket was closed.
- */
+/* An inproc address not used before in this process: libzmq frees one only some time after its close. */
 void zpoll_inproc(char name[64]);
 
 /* Brackets the use of a ZeroMQ socket by others: blocks all signals, and gives back the mask that was. */
@@ -58,10 +57,6 @@ struct zmessage {
         const struct zframe *frames;
         size_t n;
 };
-
-/* The one context of a process; its threads are made with all signals blocked (Z2). */
-void *zpoll_context(struct err *e);
-void zpoll_context_close(void *zmq);
 
 typedef void zpoll_fn(void *ctx, const struct zmessage *m);
 
