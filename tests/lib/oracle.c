@@ -5,6 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Room for one more; it doubles whenever n is a power of two. */
+static void *more(void *array, size_t n, size_t size)
+{
+        if ((n & (n - 1)) != 0)
+                return array;
+        void *bigger = realloc(array, (n ? n * 2 : 1) * size);
+        PRE(bigger);
+        return bigger;
+}
+
 static bool same_report(const struct oracle_revision *v, uint32_t office, uint32_t dataset, struct period p)
 {
         return v->office == office && v->report.dataset == dataset && v->report.period.first == p.first;
@@ -40,8 +50,7 @@ void oracle_close(struct oracle *o)
 
 void oracle_accept(struct oracle *o, uint32_t office, const struct report *r, struct place at)
 {
-        o->revisions = realloc(o->revisions, (o->n + 1) * sizeof *o->revisions);
-        PRE(o->revisions);
+        o->revisions = more(o->revisions, o->n, sizeof *o->revisions);
         struct oracle_revision *v = &o->revisions[o->n++];
         *v = (struct oracle_revision){.office = office, .at = at, .report = *r};
         v->report.facts = calloc(r->n + 1, sizeof *r->facts);
@@ -100,15 +109,13 @@ static void set_fact(struct oracle_stand *s, const struct fact *f, bool add)
                         }
                         return;
                 }
-        s->facts = realloc(s->facts, (s->n + 1) * sizeof *s->facts);
-        PRE(s->facts);
+        s->facts = more(s->facts, s->n, sizeof *s->facts);
         s->facts[s->n++] = *f;
 }
 
 static struct oracle_stand *new_stand(struct oracle *o, const struct oracle_revision *v)
 {
-        o->stands = realloc(o->stands, (o->n_stands + 1) * sizeof *o->stands);
-        PRE(o->stands);
+        o->stands = more(o->stands, o->n_stands, sizeof *o->stands);
         struct oracle_stand *s = &o->stands[o->n_stands++];
         *s = (struct oracle_stand){
             .office = v->office, .dataset = v->report.dataset, .period = v->report.period};

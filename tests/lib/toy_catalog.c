@@ -6,11 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Room for one more, zeroed; it doubles whenever n is a power of two. */
 static void *more(void *array, size_t n, size_t size)
 {
-        void *bigger = realloc(array, (n + 1) * size);
+        if ((n & (n - 1)) != 0)
+                return array;
+        size_t cap = n ? n * 2 : 1;
+        char *bigger = realloc(array, cap * size);
         PRE(bigger);
-        return memset((char *)bigger + n * size, 0, size), bigger;
+        memset(bigger + n * size, 0, (cap - n) * size);
+        return bigger;
 }
 
 struct catalog *toy_new(void)
