@@ -26,7 +26,7 @@ struct recalling {
         struct recall range;
         struct period period; /* of the entry in the making, or the last one made */
         struct entry entry;
-        bool begun, any; /* there is one in the making; there was one */
+        bool begun; /* there is one in the making */
         uint32_t office;
 };
 
@@ -226,7 +226,7 @@ static bool recall_keep(struct cube *u)
         return true;
 }
 
-/* The next of (period, office): in order, and of what the recall is about. */
+/* The next of (period, office). */
 static bool recall_turn(struct cube *u, uint32_t office, const struct report *r)
 {
         struct recalling *g = &u->recalling;
@@ -236,12 +236,10 @@ static bool recall_turn(struct cube *u, uint32_t office, const struct report *r)
                 return false;
         PRE(r->dataset == g->range.dataset && r->period.kind == u->c->datasets[r->dataset].every);
         PRE(r->period.first >= g->range.first && r->period.last <= g->range.last);
-        PRE(!g->any || r->period.first > g->period.first ||
-            (r->period.first == g->period.first && office > g->office));
         g->period = r->period;
         g->office = office;
         g->entry = (struct entry){.office = office};
-        g->begun = g->any = true;
+        g->begun = true;
         return true;
 }
 

@@ -56,12 +56,13 @@ struct recall {
 enum need cube_need(const struct cube *u, uint32_t dataset, struct period base, uint32_t office,
                     struct place at, struct recall *r);
 
-/* Opens what `r` names, then takes the recalled reports in order of (period, office, turn, seq), then is
- * done. Recalled are, of each office and period, the revisions that stand: from the last replace or withdraw
- * on. `wanted` is the base period the recall is for: its chapter is kept, and of what stands there by several
- * revisions each one, so that a late report can be folded at its place. `revision` is the last number given
- * for that office, dataset and period. One recall at a time; reports of other chapters may be taken and
- * settled meanwhile. false: memory; what was to be opened is closed after cube_recall_end. */
+/* Opens what `r` names, takes the recalled reports, then is done. Recalled are, of each office and period,
+ * the revisions that stand: from the last replace or withdraw on, together and in order of (turn, seq); which
+ * office and period comes first does not matter. `wanted` is the base period the recall is for: its chapter
+ * is kept, and of what stands there by several revisions each one, so that a late report can be folded at its
+ * place. `revision` is the last number given for that office, dataset and period. One recall at a time;
+ * reports of other chapters may be taken and settled meanwhile. false: memory; what was to be opened is
+ * closed after cube_recall_end. */
 bool cube_recall_begin(struct cube *u, const struct recall *r, struct period wanted);
 bool cube_recalled(struct cube *u, uint32_t office, const struct report *r, struct place at,
                    uint32_t revision);

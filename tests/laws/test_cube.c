@@ -169,10 +169,27 @@ static bool try_recall(struct world *w, const struct recall *r, struct period wa
         return ended;
 }
 
+/* Which office and period comes first does not matter: starts in the middle, where the next of them begins.
+ */
+static void turn_around(struct world *w, const struct oracle_revision **v, size_t n)
+{
+        size_t cut = n ? seed_below(&w->seed, n) : 0;
+        while (cut > 0 && cut < n && v[cut]->office == v[cut - 1]->office &&
+               period_same(v[cut]->report.period, v[cut - 1]->report.period))
+                cut++;
+        const struct oracle_revision **turned = malloc((n + 1) * sizeof *turned);
+        assert_non_null(turned);
+        for (size_t i = 0; i < n; i++)
+                turned[i] = v[(cut + i) % n];
+        memcpy(v, turned, n * sizeof *v);
+        free(turned);
+}
+
 static void recall(struct world *w, const struct recall *r, struct period wanted)
 {
         const struct oracle_revision **v;
         size_t n = oracle_standing(&w->oracle, r->dataset, r->first, r->last, &v);
+        turn_around(w, v, n);
         assert_committed(w, r);
         while (!try_recall(w, r, wanted, v, n))
                 ;
