@@ -57,7 +57,7 @@ static enum lang lang_of(const char *word)
 }
 
 /* --lang counts wherever it stands, so it is looked for before anything is said. */
-static enum lang find_lang(int argc, char **argv)
+enum lang daemon_lang(int argc, char **argv)
 {
         static const char *const variables[] = {"LC_ALL", "LC_MESSAGES", "LANG"};
         for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
@@ -179,7 +179,7 @@ int daemon_begin(struct daemon *d, const struct daemon_options *o, int argc, cha
 {
         const char *file = NULL;
         struct text faults = {0};
-        *d = (struct daemon){.lang = find_lang(argc, argv)};
+        *d = (struct daemon){.lang = daemon_lang(argc, argv)};
         int status = read_arguments(d, o, argc, argv, &file);
         if (status >= 0)
                 return status;

@@ -46,6 +46,9 @@ struct daemon {
 int daemon_begin(struct daemon *d, const struct daemon_options *o, int argc, char **argv);
 void daemon_end(struct daemon *d);
 
+/* The language alone, for programs that are no daemons. */
+enum lang daemon_lang(int argc, char **argv);
+
 /* SIGTERM and SIGINT call stop, SIGHUP calls reload; both on the loop. The first stop gives both signals back
  * their usual meaning, so that a second one ends a stop that hangs. NULL: the loop refused. */
 struct daemon_signals;

@@ -1,0 +1,136 @@
+#include "cli/input.h"
+
+#include "loop/encoding.h"
+#include "loop/files.h"
+
+#include <jansson.h>
+#include <string.h>
+#include <strings.h>
+
+static bool ends_with(const char *s, const char *ending)
+{
+        size_t n = strlen(s), m = strlen(ending);
+        return n >= m && strcasecmp(s + n - m, ending) == 0;
+}
+
+static bool is_json(const struct input *in)
+{
+        const char *p = text_c(&in->bytes);
+        if (strncmp(p, "\xef\xbb\xbf", 3) == 0)
+                p += 3;
+        p += strspn(p, " \t\r\n");
+        return ends_with(in->path, ".json") || *p == '{' || (*p == '[' && !ends_with(in->path, ".csv"));
+}
+
+/* Workbooks: a ZIP archive or an OLE file. */
+static bool is_workbook(const struct input *in)
+{
+        return in->bytes.n >= 4 &&
+               (memcmp(in->bytes.v, "PK\3\4", 4) == 0 || memcmp(in->bytes.v, "\xd0\xcf\x11\xe0", 4) == 0);
+}
+
+static int refuse(const struct cli *c, const char *path, enum reason_code code, const char *arg)
+{
+        struct reason r = {.code = code, .arg = {arg}};
+        struct text sentence = {0};
+        reason_sentence(&r, c->lang, &sentence);
+        cli_line(c, path, 0, NULL, text_c(&sentence), reason_name(code));
+        text_close(&sentence);
+        return CLI_FAILED;
+}
+
+static int read_bytes(const struct cli *c, struct input *in)
+{
+        struct err e;
+        int code = file_read(in->path, INTAKE_BYTES, &in->bytes, &e);
+        if (code == E_LIMIT)
+                return refuse(c, in->path, REASON_FILE_TOO_LARGE, "64 MiB");
+        if (code < 0)
+                return cli_fail(c, "%s", "%s", e.text);
+        if (is_workbook(in)) {
+                cli_line(c, in->path, 0, NULL,
+                         cli_say(c, "a workbook cannot be read yet: save the sheet as CSV",
+                                 "暂不能读取工作簿：请另存为 CSV"),
+                         reason_name(REASON_ENCODING));
+                return CLI_FAILED;
+        }
+        return 0;
+}
+
+/* ---- hints */
+
+static bool action_fits(const struct cli *c)
+{
+        enum action a;
+        const char *text = c->option[OPTION_ACTION];
+        return !text || action_find(text, &a);
+}
+
+static void find_hints(const struct cli *c, struct input *in)
+{
+        struct intake_hints named = {0};
+        intake_name(in->path, &named, in->room);
+        in->hints.dataset = c->option[OPTION_DATASET] ? c->option[OPTION_DATASET] : named.dataset;
+        in->hints.period = c->option[OPTION_PERIOD] ? c->option[OPTION_PERIOD] : named.period;
+        in->hints.action = c->option[OPTION_ACTION] ? c->option[OPTION_ACTION] : named.action;
+}
+
+/* What a JSON report says of itself must not be said otherwise beside it: it would be passed over in silence.
+ */
+static int check_agreement(const struct cli *c, const struct input *in, const json_t *report)
+{
+        static const struct {
+                enum option_id id;
+                const char *key;
+        } said[] = {{OPTION_DATASET, "dataset"}, {OPTION_PERIOD, "period"}, {OPTION_ACTION, "action"}};
+        for (size_t i = 0; i < sizeof said / sizeof *said; i++) {
+                const char *option = c->option[said[i].id];
+                const char *own = json_string_value(json_object_get(report, said[i].key));
+                if (!option || (own && strcmp(own, option) == 0))
+                        continue;
+                return cli_fail(c, "%s: --%s says %s, \"%s\" in the file says %s: JSON names it itself",
+                                "%s：--%s 为 %s，文件中的“%s”为 %s：JSON 以文件内容为准", in->path,
+                                said[i].key, option, said[i].key, own ? own : cli_say(c, "nothing", "空"));
+        }
+        return 0;
+}
+
+static int check_json(const struct cli *c, const struct input *in)
+{
+        struct text utf8 = {0};
+        int status = 0;
+        if (!c->option[OPTION_DATASET] && !c->option[OPTION_PERIOD] && !c->option[OPTION_ACTION])
+                return 0;
+        encoding_to_utf8(in->bytes.v, in->bytes.n, &utf8, NULL, NULL);
+        json_t *json =
+            json_loadb(text_c(&utf8), utf8.n, 0, NULL); /* what is no JSON is told by who takes it */
+        if (json_is_object(json))
+                status = check_agreement(c, in, json);
+        for (size_t i = 0; status == 0 && i < json_array_size(json); i++)
+                status = check_agreement(c, in, json_array_get(json, i));
+        json_decref(json);
+        text_close(&utf8);
+        return status;
+}
+
+int input_read(const struct cli *c, const char *path, struct input *in)
+{
+        *in = (struct input){.path = path};
+        int status = read_bytes(c, in);
+        if (status == 0 && !action_fits(c))
+                status = refuse(c, path, REASON_UNKNOWN_ACTION, c->option[OPTION_ACTION]);
+        in->json = status == 0 && is_json(in);
+        if (status == 0 && in->json)
+                status = check_json(c, in);
+        else if (status == 0)
+                find_hints(c, in);
+        if (status)
+                input_close(in);
+        return status;
+}
+
+void input_close(struct input *in)
+{
+        text_close(&in->bytes);
+        *in = (struct input){0};
+}
