@@ -54,6 +54,7 @@ struct world {
         size_t n_sent;
         struct period (*periods)[PERIODS]; /* per dataset */
         uint64_t flush, committed;
+        bool large; /* figures that may become too large when they are added */
 };
 
 static void hear(void *ctx, const struct total *t)
@@ -85,7 +86,7 @@ static struct cell told(const struct world *w, uint32_t indicator, uint32_t regi
 static void world_open(struct world *w, struct seed seed, struct catalog *c)
 {
         static const size_t budgets[] = {0, 4096, 40000, 400000, SIZE_MAX};
-        *w = (struct world){.seed = seed, .c = c, .oracle = {.c = c}};
+        *w = (struct world){.seed = seed, .c = c, .oracle = {.c = c}, .large = true};
         w->u = cube_new(c, budgets[seed_below(&w->seed, sizeof budgets / sizeof *budgets)]);
         w->seq = calloc((size_t)c->n_offices * TURNS, sizeof *w->seq);
         w->periods = calloc(c->n_datasets, sizeof *w->periods);
@@ -243,7 +244,8 @@ static struct report random_report(struct world *w, uint32_t office)
                 const struct dataset *set = &w->c->datasets[d];
                 struct fact f = {.indicator = (uint16_t)set->indicators[seed_below(s, set->n_indicators)],
                                  .region = (uint32_t)seed_below(s, w->c->n_regions),
-                                 .value = seed_below(s, 20) ? seed_between(s, -20, 20) : VALUE_MAX / 2,
+                                 .value = w->large && !seed_below(s, 20) ? VALUE_MAX / 2
+                                                                         : seed_between(s, -20, 20),
                                  .q = (uint8_t)seed_below(s, 3),
                                  .own = 1};
                 if (!catalog_in_scope(w->c, office, f.region))
@@ -454,7 +456,9 @@ static void budget_of_nothing_leaves_nothing(void **state)
         toy_free(c);
 }
 
-/* The same reports at the same places, arriving in any order, end in the same totals. */
+/* The same reports at the same places, arriving in any order, end in the same totals (unless one is refused
+ * for what stands when it comes, which is the one thing that depends on order; so here are no large figures).
+ */
 static void order_of_arrival_does_not_matter(void **state)
 {
         (void)state;
@@ -463,6 +467,7 @@ static void order_of_arrival_does_not_matter(void **state)
                 struct catalog *c = toy_random(&seed, 40);
                 struct world first, again;
                 world_open(&first, seed, c);
+                first.large = false;
                 for (int i = 0; i < STEPS; i++)
                         send_new(&first);
                 flush(&first);
@@ -482,6 +487,7 @@ static void order_of_arrival_does_not_matter(void **state)
                         memcpy(s.report.facts, first.sent[i].report.facts, ROWS * sizeof *s.report.facts);
                         make_ready(&again, &s, 1);
                         take(&again, &s);
+                        assert_int_equal(s.flush > 0, first.sent[i].flush > 0);
                         again.sent[again.n_sent++] = s;
                 }
                 flush(&again);
