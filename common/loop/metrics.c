@@ -76,7 +76,11 @@ void metrics_process(struct text *out)
             {"process_resident_memory_bytes", "gauge", "Memory in use."},
             {"process_start_time_seconds", "gauge", "When the process began, seconds since 1970."},
         };
+        static const struct metric build = {"sumu_build_info", "gauge",
+                                            "Always 1; the version is in its label."};
         struct timespec cpu = {0};
+        print_help(out, &build);
+        text_printf(out, "%s{version=\"%s\"} 1\n", build.name, SUMU_VERSION);
         clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
         print_help(out, &table[0]);
         text_printf(out, "%s %lld.%06ld\n", table[0].name, (long long)cpu.tv_sec, cpu.tv_nsec / 1000);

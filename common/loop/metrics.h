@@ -20,7 +20,7 @@ struct metric {
 
 void metrics_print(const struct metric *table, const _Atomic int64_t *values, size_t n, struct text *out);
 
-/* What the process itself takes: process_cpu_seconds_total, process_resident_memory_bytes,
+/* What runs (sumu_build_info) and what it takes: process_cpu_seconds_total, process_resident_memory_bytes,
  * process_start_time_seconds. */
 void metrics_process(struct text *out);
 

@@ -154,6 +154,7 @@ static void prints_metrics(void **state)
                                         "sumu_link_up{peer=\"sink\"} -3\n");
         text_clear(&t);
         metrics_process(&t);
+        assert_non_null(strstr(text_c(&t), "\nsumu_build_info{version=\"" SUMU_VERSION "\"} 1\n"));
         long long resident = 0, began = 0;
         assert_int_equal(
             sscanf(strstr(text_c(&t), "\nprocess_resident_memory_bytes "), "%*s %lld", &resident), 1);
