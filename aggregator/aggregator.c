@@ -232,6 +232,7 @@ static void get_metrics(void *ctx, const struct http_request *q, struct http_rep
                                       [METRIC_READY] = hub_state(a->hub) == FEED_READY};
         r->type = "text/plain; version=0.0.4; charset=utf-8";
         metrics_print(metrics, v, METRICS, &r->body);
+        metrics_process(&r->body);
 }
 
 static const struct http_route routes[] = {

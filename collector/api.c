@@ -376,6 +376,7 @@ static void get_metrics(void *ctx, const struct http_request *q, struct http_rep
                 v[i] = c->counts[i];
         a->type = "text/plain; version=0.0.4; charset=utf-8";
         metrics_print(collector_metrics, v, METRICS, &a->body);
+        metrics_process(&a->body);
 }
 
 const struct http_route api_routes[] = {

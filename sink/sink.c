@@ -319,6 +319,7 @@ static void print_metrics(void *ctx, struct text *out)
 {
         struct sink *s = ctx;
         metrics_print(metrics, s->values, METRICS, out);
+        metrics_process(out);
 }
 
 /* ---- life */
