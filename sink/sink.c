@@ -7,8 +7,8 @@
 #include "loop/keys.h"
 #include "loop/zpoll.h"
 #include "sink/api.h"
-#include "sink/ledger.h"
 #include "sink/store.h"
+#include "sink/teller.h"
 
 #include <sodium.h>
 #include <stdatomic.h>
@@ -59,7 +59,7 @@ struct sink {
         struct api *api;
         struct store store;
         const struct catalog *catalog; /* the API's */
-        struct ledger ledger;
+        struct teller teller;
         int64_t again_ms, committed_ms;
         _Atomic int64_t values[METRICS];
         bool stopping;
@@ -76,9 +76,9 @@ static const char *store_path(const struct config *c)
 
 /* ---- talking to the aggregator */
 
-static struct ledger_time now(void)
+static struct teller_time now(void)
 {
-        return (struct ledger_time){clock_monotonic_ms(), clock_us()};
+        return (struct teller_time){clock_monotonic_ms(), clock_us()};
 }
 
 static void send_frames(void *ctx, const struct text *v, size_t n)
@@ -123,11 +123,11 @@ static void from_aggregator(void *ctx, const struct zmessage *m)
 {
         struct sink *s = ctx;
         struct wire_bytes frames[ZPOLL_FRAMES];
-        uint64_t commits = s->ledger.counts.commits;
+        uint64_t commits = s->teller.counts.commits;
         for (size_t i = 0; i < m->n; i++)
                 frames[i] = (struct wire_bytes){m->frames[i].bytes, m->frames[i].n};
-        ledger_message(&s->ledger, frames, m->n, now());
-        if (s->ledger.counts.commits == commits)
+        teller_message(&s->teller, frames, m->n, now());
+        if (s->teller.counts.commits == commits)
                 return;
         s->committed_ms = clock_monotonic_ms();
         health_clear(s->health, "store");
@@ -137,7 +137,7 @@ static void from_aggregator(void *ctx, const struct zmessage *m)
 static void on_link(void *ctx, enum zlink what)
 {
         struct sink *s = ctx;
-        ledger_link(&s->ledger, what == ZLINK_UP, now());
+        teller_link(&s->teller, what == ZLINK_UP, now());
 }
 
 /* ---- work between the flushes */
@@ -184,26 +184,26 @@ static void tick(uv_timer_t *t)
 {
         struct sink *s = t->data;
         int64_t now_ms = clock_monotonic_ms();
-        ledger_tick(&s->ledger, now());
-        if (s->again_ms && now_ms >= s->again_ms && s->ledger.feed.state != FEED_SINK_DOWN) {
+        teller_tick(&s->teller, now());
+        if (s->again_ms && now_ms >= s->again_ms && s->teller.feed.state != FEED_SINK_DOWN) {
                 s->again_ms = 0;
                 expand_soon(s);
-                ledger_again(&s->ledger, now());
+                teller_again(&s->teller, now());
         }
         look_after_log(s, now_ms);
-        if (s->ledger.feed.state == FEED_SINK_OPEN)
+        if (s->teller.feed.state == FEED_SINK_OPEN)
                 health_clear(s->health, "aggregator");
         else
                 health_raise(s->health, HEALTH_DEGRADED, "aggregator",
                              "the aggregator is not connected; totals stand still");
-        atomic_store(&s->values[METRIC_COMMITS], (int64_t)s->ledger.counts.commits);
-        atomic_store(&s->values[METRIC_REFUSED], (int64_t)s->ledger.counts.refused);
-        atomic_store(&s->values[METRIC_RECALLS], (int64_t)s->ledger.counts.recalls);
+        atomic_store(&s->values[METRIC_COMMITS], (int64_t)s->teller.counts.commits);
+        atomic_store(&s->values[METRIC_REFUSED], (int64_t)s->teller.counts.refused);
+        atomic_store(&s->values[METRIC_RECALLS], (int64_t)s->teller.counts.recalls);
         atomic_store(&s->values[METRIC_VERSION], (int64_t)s->store.version);
         atomic_store(&s->values[METRIC_TERM], (int64_t)s->store.term);
         atomic_store(&s->values[METRIC_EXPANDED], (int64_t)s->store.expanded);
         atomic_store(&s->values[METRIC_LATE], (int64_t)zpoll_late(s->link));
-        atomic_store(&s->values[METRIC_CONNECTED], s->ledger.feed.state == FEED_SINK_OPEN);
+        atomic_store(&s->values[METRIC_CONNECTED], s->teller.feed.state == FEED_SINK_OPEN);
 }
 
 /* ---- catalogue */
@@ -287,8 +287,8 @@ static void reload(void *ctx)
         }
         log_info("a new catalogue is in force", "version", next->version, NULL);
         api_set_catalog(s->api, &next);
-        s->catalog = s->ledger.catalog = api_catalog(s->api);
-        ledger_again(&s->ledger, now());
+        s->catalog = s->teller.catalog = api_catalog(s->api);
+        teller_again(&s->teller, now());
 }
 
 /* ---- what the API asks of this thread */
@@ -299,7 +299,7 @@ static int skip(void *ctx, const char *office, uint64_t *from, uint64_t *to, str
         int rc = store_skip(&s->store, office, clock_us(), from, to, e);
         if (rc == 0) {
                 log_warn("an operator lets a stream go on behind a gap", "office", office, NULL);
-                ledger_again(&s->ledger, now());
+                teller_again(&s->teller, now());
         }
         return rc;
 }
@@ -367,8 +367,8 @@ static int start(struct sink *s, struct err *e)
                 return e->code;
         }
         s->catalog = api_catalog(s->api);
-        struct ledger_host host = {s, send_frames, refused_by_disk, note};
-        ledger_init(&s->ledger, &host, &s->store, s->catalog);
+        struct teller_host host = {s, send_frames, refused_by_disk, note};
+        teller_init(&s->teller, &host, &s->store, s->catalog);
         if (!(s->zmq = zpoll_context(e)))
                 return e->code;
         struct zcurve curve = {s->keys.curve_public, s->keys.curve_secret, s->keys.aggregator, NULL};

@@ -10,7 +10,8 @@
 
 extern const struct config_key sink_keys[];
 
-/* 0, 1 if it could not start, DAEMON_BROKEN if a write could not be made durable: only a new process may go on. */
+/* 0, 1 if it could not start, DAEMON_BROKEN if a write could not be made durable: only a new process may go
+ * on. */
 int sink_run(const struct config *config, bool check_only);
 
 #endif

@@ -26,6 +26,7 @@ static void begin_again(struct feed *f, int64_t now_ms, struct feed_todo *todo)
         todo->forget = true;
         todo->resume = true;
         f->state = FEED_RESUMING;
+        f->attempt++;
         f->in_flight = false;
         f->number = 0;
         f->deadline_ms = now_ms + FEED_PATIENCE_MS;
@@ -33,7 +34,7 @@ static void begin_again(struct feed *f, int64_t now_ms, struct feed_todo *todo)
 
 static void resumed(struct feed *f, const struct wire_resumed *r, int64_t now_ms, struct feed_todo *todo)
 {
-        if (f->state != FEED_RESUMING)
+        if (f->state != FEED_RESUMING || r->attempt != f->attempt || r->incarnation != f->incarnation)
                 return;
         f->term = r->term;
         if (r->version > f->version)
@@ -136,7 +137,7 @@ void feed_trace(const struct feed *f, const struct feed_todo *todo, struct text 
         if (todo->forget)
                 text_add(out, "forget everything in memory\n");
         if (todo->resume)
-                text_add(out, "send resume\n");
+                text_printf(out, "send resume attempt=%llu\n", (unsigned long long)f->attempt);
         if (todo->streams)
                 text_printf(out, "remember streams=%zu term=%llu\n", todo->streams->n,
                             (unsigned long long)f->term);

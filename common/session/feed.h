@@ -28,6 +28,7 @@ enum { FEED_PATIENCE_MS = 10 * 1000 };
 struct feed {
         enum feed_state state;
         uint64_t incarnation; /* of this aggregator: random, the caller's */
+        uint64_t attempt;     /* to resume: answers to earlier ones speak of terms that are over */
         uint64_t term, version;
         uint64_t number; /* of the last flush sent in this term */
         bool in_flight;

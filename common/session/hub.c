@@ -666,9 +666,10 @@ static void feed_do(struct hub *h, const struct feed_event *ev, struct hub_time 
         if (todo.forget)
                 forget(h, now);
         if (todo.resume) {
-                struct wire_message m = {
-                    .kind = WIRE_RESUME,
-                    .resume = {.incarnation = h->feed.incarnation, .version = h->feed.version}};
+                struct wire_message m = {.kind = WIRE_RESUME,
+                                         .resume = {.incarnation = h->feed.incarnation,
+                                                    .attempt = h->feed.attempt,
+                                                    .version = h->feed.version}};
                 send_sink(h, &m);
         }
         for (size_t i = 0; todo.streams && i < todo.streams->n; i++)

@@ -170,7 +170,7 @@ struct wire_hello {
 };
 
 struct wire_resume {
-        uint64_t incarnation, version;
+        uint64_t incarnation, attempt, version;
 };
 
 struct wire_stream { /* a stream as the store knows it; also StreamAsk (office and stream only) */
@@ -183,6 +183,7 @@ struct wire_stream { /* a stream as the store knows it; also StreamAsk (office a
 
 struct wire_resumed {
         uint64_t term, version;
+        uint64_t incarnation, attempt; /* of the Resume that is answered */
         uint8_t catalog[32];
         const struct wire_stream *streams;
         size_t n;

@@ -299,6 +299,8 @@ static void feed_event(struct stage *s, char **w, size_t n)
         } else if (strcmp(w[0], "resumed") == 0) {
                 m.kind = WIRE_RESUMED;
                 m.resumed = (struct wire_resumed){.term = number(w, n, "term", 1),
+                                                  .incarnation = 7,
+                                                  .attempt = number(w, n, "attempt", s->feed.attempt),
                                                   .version = number(w, n, "version", 0),
                                                   .streams = streams,
                                                   .n = number(w, n, "streams", 0),

@@ -1,4 +1,4 @@
-#include "sink/ledger.h"
+#include "sink/teller.h"
 
 #include "base/check.h"
 #include "session/gather.h"
@@ -7,13 +7,13 @@
 
 enum { STREAMS_AT_ONCE = 1000 }; /* in one Resumed */
 
-void ledger_init(struct ledger *l, const struct ledger_host *host, struct store *store,
+void teller_init(struct teller *l, const struct teller_host *host, struct store *store,
                  const struct catalog *c)
 {
-        *l = (struct ledger){.host = *host, .store = store, .catalog = c};
+        *l = (struct teller){.host = *host, .store = store, .catalog = c};
 }
 
-static void send(struct ledger *l, const struct wire_message *m)
+static void send(struct teller *l, const struct wire_message *m)
 {
         struct text t = {0};
         wire_write(m, &t);
@@ -22,10 +22,10 @@ static void send(struct ledger *l, const struct wire_message *m)
         text_close(&t);
 }
 
-static void step(struct ledger *l, struct feed_sink_event ev, const struct wire_bytes *parts, size_t n,
-                 struct ledger_time now);
+static void step(struct teller *l, struct feed_sink_event ev, const struct wire_bytes *parts, size_t n,
+                 struct teller_time now);
 
-static void open_term(struct ledger *l, struct ledger_time now)
+static void open_term(struct teller *l, const struct wire_resume *asked, struct teller_time now)
 {
         struct err e = {0};
         struct arena arena = {0};
@@ -42,6 +42,8 @@ static void open_term(struct ledger *l, struct ledger_time now)
                 struct wire_message m = {.kind = WIRE_RESUMED,
                                          .resumed = {.term = l->store->term,
                                                      .version = l->store->version,
+                                                     .incarnation = asked->incarnation,
+                                                     .attempt = asked->attempt,
                                                      .streams = streams + i,
                                                      .n = left < STREAMS_AT_ONCE ? left : STREAMS_AT_ONCE,
                                                      .more = left > STREAMS_AT_ONCE}};
@@ -53,8 +55,8 @@ static void open_term(struct ledger *l, struct ledger_time now)
              now);
 }
 
-static void commit(struct ledger *l, const struct wire_flush *flush, const struct wire_bytes *parts, size_t n,
-                   struct ledger_time now)
+static void commit(struct teller *l, const struct wire_flush *flush, const struct wire_bytes *parts, size_t n,
+                   struct teller_time now)
 {
         struct wire_committed answer;
         struct err e = {0};
@@ -72,10 +74,10 @@ static void commit(struct ledger *l, const struct wire_flush *flush, const struc
         l->counts.refused++;
         l->host.note(l->host.ctx, "a flush was refused", e.text);
         if (!answer.fenced)
-                ledger_again(l, now);
+                teller_again(l, now);
 }
 
-static void recall(struct ledger *l, const struct wire_recall *ask)
+static void recall(struct teller *l, const struct wire_recall *ask)
 {
         struct gather_frames frames = {0};
         struct err e = {0};
@@ -87,7 +89,7 @@ static void recall(struct ledger *l, const struct wire_recall *ask)
         gather_frames_close(&frames);
 }
 
-static void piece(struct ledger *l, const struct wire_catalog_ask *ask)
+static void piece(struct teller *l, const struct wire_catalog_ask *ask)
 {
         const struct text *pack = &l->catalog->pack;
         if (memcmp(ask->digest, l->catalog->digest, sizeof ask->digest) != 0 || ask->offset >= pack->n)
@@ -102,7 +104,7 @@ static void piece(struct ledger *l, const struct wire_catalog_ask *ask)
         send(l, &m);
 }
 
-static void serve(struct ledger *l, const struct wire_message *ask, struct ledger_time now)
+static void serve(struct teller *l, const struct wire_message *ask, struct teller_time now)
 {
         struct wire_message m = {0};
         struct arena arena = {0};
@@ -140,8 +142,8 @@ static void serve(struct ledger *l, const struct wire_message *ask, struct ledge
 }
 
 /* `parts` are the frames behind a flush's head. */
-static void step(struct ledger *l, struct feed_sink_event ev, const struct wire_bytes *parts, size_t n,
-                 struct ledger_time now)
+static void step(struct teller *l, struct feed_sink_event ev, const struct wire_bytes *parts, size_t n,
+                 struct teller_time now)
 {
         struct feed_sink_todo todo;
         ev.now_ms = now.mono_ms;
@@ -152,19 +154,19 @@ static void step(struct ledger *l, struct feed_sink_event ev, const struct wire_
                 send(l, &m);
         }
         if (todo.open_term)
-                open_term(l, now);
+                open_term(l, &ev.message->resume, now);
         if (todo.judge_flush)
                 commit(l, &ev.message->flush, parts, n, now);
         if (todo.serve)
                 serve(l, ev.message, now);
 }
 
-void ledger_link(struct ledger *l, bool up, struct ledger_time now)
+void teller_link(struct teller *l, bool up, struct teller_time now)
 {
         step(l, (struct feed_sink_event){.kind = up ? FEED_SINK_LINK_UP : FEED_SINK_LINK_DOWN}, NULL, 0, now);
 }
 
-void ledger_message(struct ledger *l, const struct wire_bytes *frames, size_t n, struct ledger_time now)
+void teller_message(struct teller *l, const struct wire_bytes *frames, size_t n, struct teller_time now)
 {
         struct wire_message m;
         struct arena arena = {0};
@@ -178,12 +180,12 @@ void ledger_message(struct ledger *l, const struct wire_bytes *frames, size_t n,
         arena_close(&arena);
 }
 
-void ledger_tick(struct ledger *l, struct ledger_time now)
+void teller_tick(struct teller *l, struct teller_time now)
 {
         step(l, (struct feed_sink_event){.kind = FEED_SINK_TICK}, NULL, 0, now);
 }
 
-void ledger_again(struct ledger *l, struct ledger_time now)
+void teller_again(struct teller *l, struct teller_time now)
 {
         if (l->feed.state != FEED_SINK_DOWN)
                 step(l, (struct feed_sink_event){.kind = FEED_SINK_AGAIN}, NULL, 0, now);
