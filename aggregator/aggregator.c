@@ -91,10 +91,10 @@ static const uint8_t *sign_key(void *ctx, const char *office, const uint8_t *id)
         return NULL;
 }
 
-static int64_t civil_s(void *ctx, int64_t us, const char *timezone)
+static int64_t civil_s(void *ctx, int64_t us, const char *zone)
 {
         (void)ctx;
-        return clock_civil_s(us, timezone);
+        return clock_civil_s(us, zone);
 }
 
 static struct catalog *matching(struct catalog *c, const uint8_t digest[32])
@@ -156,7 +156,7 @@ static void from_office(void *ctx, const struct zmessage *m)
 {
         struct aggregator *a = ctx;
         struct hub_peer_name name = peer_name(m);
-        if (m->n == 1)
+        if (m->n == 1 && zap_allows(a->zap, "office", m->key)) /* revoked while connected (Z13) */
                 hub_office(a->hub, now(), &name, m->user, m->frames[0].bytes, m->frames[0].n);
 }
 
@@ -164,6 +164,8 @@ static void from_sink(void *ctx, const struct zmessage *m)
 {
         struct aggregator *a = ctx;
         struct wire_bytes frames[ZPOLL_FRAMES];
+        if (!zap_allows(a->zap, "feed", m->key))
+                return;
         for (size_t i = 0; i < m->n; i++)
                 frames[i] = (struct wire_bytes){m->frames[i].bytes, m->frames[i].n};
         a->sink = peer_name(m);

@@ -79,6 +79,8 @@ static void stream_known(struct downlink *d, const struct downlink_event *ev, st
         }
         d->state = DOWNLINK_OPEN;
         send_welcome(ev, todo);
+        todo->ask_verdicts = d->wanted;
+        todo->n_ask_verdicts = d->n_wanted;
 }
 
 static void greeting(struct downlink *d, const struct wire_greeting *g, const struct downlink_event *ev,
@@ -91,8 +93,9 @@ static void greeting(struct downlink *d, const struct wire_greeting *g, const st
                 refuse(d, "office", "the greeting names an office that this key does not belong to", 0, todo);
                 return;
         }
-        todo->ask_verdicts = g->wanted;
-        todo->n_ask_verdicts = g->n_wanted;
+        d->n_wanted = g->n_wanted < DOWNLINK_WANTED ? g->n_wanted : DOWNLINK_WANTED;
+        if (d->n_wanted)
+                memcpy(d->wanted, g->wanted, d->n_wanted * sizeof *d->wanted);
         d->state = DOWNLINK_ASKING;
         if (ev->stream && stream_same(ev->stream->id, d->stream))
                 stream_known(d, ev, todo);
@@ -148,6 +151,12 @@ static void message(struct downlink *d, const struct downlink_event *ev, struct 
                         todo->ask_hash = true;
                         todo->ask_seq = m->hash.seq;
                 }
+                break;
+        case WIRE_VERDICTS_ASK:
+                d->wanted[0] = (struct wire_wanted){m->verdicts_ask.stream, m->verdicts_ask.from};
+                d->n_wanted = 1;
+                todo->ask_verdicts = d->wanted;
+                todo->n_ask_verdicts = d->n_wanted;
                 break;
         case WIRE_CATALOG_ASK:
                 todo->ask_catalog = true;

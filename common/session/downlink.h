@@ -21,7 +21,10 @@
 enum downlink_state { DOWNLINK_NEW, DOWNLINK_ASKING, DOWNLINK_OPEN, DOWNLINK_REFUSED };
 const char *downlink_state_word(enum downlink_state s);
 
-enum { DOWNLINK_WINDOW = 1024 * 1024 }; /* bytes of reports an office may have under way */
+enum {
+        DOWNLINK_WINDOW = 1024 * 1024, /* bytes of reports an office may have under way */
+        DOWNLINK_WANTED = 16,          /* streams of which a greeting asks verdicts, at most */
+};
 
 struct downlink_stream {
         char office[CODE_MAX + 1];
@@ -36,6 +39,9 @@ struct downlink {
         struct stream_id stream;
         uint64_t floor; /* of the office's outbox */
         struct hash floor_hash;
+        struct wire_wanted
+            wanted[DOWNLINK_WANTED]; /* verdicts the greeting asked for, until HQ can look them up */
+        size_t n_wanted;
 };
 
 enum downlink_event_kind {

@@ -746,10 +746,11 @@ static void stream_is(struct hub *h, const struct wire_stream *w, struct hub_tim
                 if (p->link.state == DOWNLINK_ASKING || !stream_same(p->link.stream, w->stream)) {
                         /* An older stream of this office learns in a new welcome that it is not the last. */
                         struct downlink_stream *own = stream_find(h, p->link.office, p->link.stream);
-                        if (own)
-                                peer_step(h, p,
-                                          (struct downlink_event){.kind = DOWNLINK_STREAM, .stream = own},
-                                          now);
+                        if (!own)
+                                continue;
+                        struct downlink_event ev = {.kind = DOWNLINK_STREAM, .stream = own};
+                        struct downlink_todo todo = peer_step(h, p, ev, now);
+                        pass_on(h, p, &todo);
                 }
         }
 }

@@ -34,7 +34,7 @@ struct hub_host {
         /* The public signing key of an office by its id; NULL: not enrolled (any longer). `id` NULL: is it
          * enrolled at all? */
         const uint8_t *(*sign_key)(void *ctx, const char *office, const uint8_t *id);
-        int64_t (*civil_s)(void *ctx, int64_t us, const char *timezone);
+        int64_t (*civil_s)(void *ctx, int64_t us, const char *zone);
         struct catalog *(*held_catalog)(void *ctx, const uint8_t digest[32]); /* given away; NULL: not held */
         void (*keep_catalog)(void *ctx, const struct catalog *c);
         void (*log)(void *ctx, enum hub_tone tone, const char *sentence, const char *office, uint64_t number);

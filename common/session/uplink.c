@@ -23,6 +23,7 @@ void uplink_init(struct uplink *u, const struct uplink_start *start)
                              .floor = start->floor,
                              .mark = start->mark,
                              .sent = start->mark.seq,
+                             .decided = start->decided,
                              .version = start->version,
                              .has_catalog = start->has_catalog};
         memcpy(u->office, start->office, strlen(start->office) + 1);
@@ -260,13 +261,48 @@ static void refused(struct uplink *u, const struct wire_refusal *r, int64_t now_
         }
 }
 
+static void ask_verdicts(struct uplink *u, int64_t now_ms, struct uplink_todo *todo)
+{
+        todo->ask_verdicts = true;
+        u->verdicts_deadline_ms = now_ms + UPLINK_PROGRESS_MS;
+}
+
+/* Verdicts come in the order of the reports. Where some are missing between, or HQ says that there are more,
+ * the rest is asked for; so it is when they are late. */
+static void verdicts(struct uplink *u, const struct wire_verdicts *v, int64_t now_ms,
+                     struct uplink_todo *todo)
+{
+        todo->keep_verdicts = v;
+        if (!stream_same(v->stream, u->stream) || v->n == 0)
+                return;
+        uint64_t last = v->v[v->n - 1].seq;
+        bool gap = v->v[0].seq > u->decided + 1;
+        if (!gap && last > u->decided) {
+                u->decided = last;
+                u->verdicts_deadline_ms = 0;
+        }
+        if (gap || v->more)
+                ask_verdicts(u, now_ms, todo);
+}
+
+/* What is safe at HQ has a verdict there. */
+static void mind_verdicts(struct uplink *u, int64_t now_ms, struct uplink_todo *todo)
+{
+        if (u->state != UPLINK_OPEN || u->decided >= u->mark.seq)
+                u->verdicts_deadline_ms = 0;
+        else if (u->verdicts_deadline_ms == 0)
+                u->verdicts_deadline_ms = now_ms + UPLINK_PROGRESS_MS;
+        else if (now_ms >= u->verdicts_deadline_ms)
+                ask_verdicts(u, now_ms, todo);
+}
+
 static void message(struct uplink *u, const struct uplink_event *ev, struct uplink_todo *todo)
 {
         const struct wire_message *m = ev->message;
         switch (m->kind) {
         case WIRE_WELCOME: welcome(u, &m->welcome, ev->now_ms, todo); break;
         case WIRE_MARK: marked(u, &m->mark, ev->now_ms, todo); break;
-        case WIRE_VERDICTS: todo->keep_verdicts = &m->verdicts; break;
+        case WIRE_VERDICTS: verdicts(u, &m->verdicts, ev->now_ms, todo); break;
         case WIRE_HASH_IS:
                 if (u->state == UPLINK_SEARCHING && stream_same(m->hash.stream, u->stream) &&
                     m->hash.seq == probe(u)) {
@@ -366,6 +402,7 @@ void uplink_step(struct uplink *u, const struct uplink_event *ev, struct uplink_
         case UPLINK_CATALOG_KEPT: catalog_kept(u, ev); break;
         case UPLINK_TICK: tick(u, ev->now_ms, todo); break;
         }
+        mind_verdicts(u, ev->now_ms, todo);
 }
 
 int64_t uplink_deadline(const struct uplink *u)
@@ -373,6 +410,8 @@ int64_t uplink_deadline(const struct uplink *u)
         int64_t least = u->deadline_ms;
         if (u->fetching && (least == 0 || u->fetch_deadline_ms < least))
                 least = u->fetch_deadline_ms;
+        if (u->verdicts_deadline_ms && (least == 0 || u->verdicts_deadline_ms < least))
+                least = u->verdicts_deadline_ms;
         if (u->send_blocked && (least == 0 || u->send_again_ms < least))
                 least = u->send_again_ms;
         return least;
@@ -406,6 +445,8 @@ void uplink_trace(const struct uplink *u, const struct uplink_todo *todo, struct
                 text_printf(out, "look up seq=%llu\n", (unsigned long long)todo->look_up_seq);
         if (todo->ask_hash)
                 text_printf(out, "ask hash seq=%llu\n", (unsigned long long)todo->ask_seq);
+        if (todo->ask_verdicts)
+                text_printf(out, "ask verdicts after=%llu\n", (unsigned long long)u->decided);
         if (todo->ask_catalog)
                 text_printf(out, "ask catalogue offset=%llu\n", (unsigned long long)u->fetched);
         if (todo->send)

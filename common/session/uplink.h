@@ -46,6 +46,7 @@ struct uplink_start {
         struct point head;  /* last report accepted here; of an empty stream (0, chain_start) */
         struct point floor; /* the outbox holds the reports after this one */
         struct point mark;  /* last mark kept */
+        uint64_t decided;   /* verdicts of the reports up to this one are kept */
         bool has_catalog;
         uint8_t catalog[32];
         uint64_t version; /* highest version of HQ's store heard of */
@@ -64,6 +65,8 @@ struct uplink {
         struct hash ours, theirs;
         uint64_t version;
         uint64_t sent;
+        uint64_t decided;
+        int64_t verdicts_deadline_ms; /* for verdicts of what is safe at HQ */
         uint64_t window;
         struct {
                 uint64_t seq;
@@ -124,7 +127,8 @@ struct uplink_todo {
         uint64_t look_up_seq;
         bool ask_hash; /* HQ's hash at ask_seq */
         uint64_t ask_seq;
-        bool ask_catalog; /* piece of uplink.wanted_catalog at uplink.fetched */
+        bool ask_verdicts; /* of this stream, after uplink.decided */
+        bool ask_catalog;  /* piece of uplink.wanted_catalog at uplink.fetched */
         bool send; /* one message of the reports after send_after, at most send_bytes; answer UPLINK_SENT */
         uint64_t send_after;
         size_t send_bytes;

@@ -113,6 +113,7 @@ static struct uplink_start uplink_start(const struct stage *s, char *const *w, s
                                      .head = point_of(s, head ? head : "0"),
                                      .floor = point_of(s, floor ? floor : "0"),
                                      .mark = point_of(s, mark ? mark : "0"),
+                                     .decided = number(w, n, "decided", mark ? strtoull(mark, NULL, 10) : 0),
                                      .has_catalog = !has(w, n, "no-catalogue")};
 }
 
