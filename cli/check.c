@@ -219,7 +219,7 @@ int command_check(struct cli *c)
         struct checking k = {.c = c,
                              .table = {.columns = columns, .n_columns = sizeof columns / sizeof *columns}};
         enum table_format f;
-        uint32_t office;
+        uint32_t office = 0;
         if (!table_format_read(c, &f) || !cli_needs(c, OPTION_CATALOG) || !cli_needs(c, OPTION_OFFICE))
                 return CLI_USAGE;
         if (f == FORMAT_JSON)

@@ -295,6 +295,24 @@ static struct uplink_event take_catalog(struct collector *c)
             .kind = UPLINK_CATALOG_KEPT, .catalog = c->uplink.wanted_catalog, .known = kept};
 }
 
+/* Up to which report of this stream all verdicts are kept. */
+static uint64_t decided(struct collector *c)
+{
+        struct arena a = {0};
+        struct err e;
+        const struct wire_wanted *w;
+        size_t n;
+        uint64_t upto = 0;
+        if (outbox_wanted(&c->outbox, &a, &w, &n, &e) < 0)
+                collector_trouble(c, &e);
+        else
+                for (size_t i = 0; i < n; i++)
+                        if (stream_same(w[i].stream, c->outbox.now.stream))
+                                upto = w[i].from - 1;
+        arena_close(&a);
+        return upto;
+}
+
 static void describe_start(struct collector *c, struct uplink_start *s)
 {
         *s = (struct uplink_start){0};
@@ -302,6 +320,7 @@ static void describe_start(struct collector *c, struct uplink_start *s)
         s->has_catalog = c->catalog;
         if (c->catalog)
                 memcpy(s->catalog, c->catalog->digest, sizeof s->catalog);
+        s->decided = decided(c);
 }
 
 /* false: the disk did not let us; the conversation begins again later. */
@@ -358,6 +377,14 @@ static void ask_hash(struct collector *c, uint64_t seq)
         tell_hq(c, &(struct wire_message){
                        .kind = WIRE_HASH_ASK,
                        .hash = {.office = c->uplink.office, .stream = c->uplink.stream, .seq = seq}});
+}
+
+static void ask_verdicts(struct collector *c)
+{
+        const struct uplink *u = &c->uplink;
+        tell_hq(c, &(struct wire_message){
+                       .kind = WIRE_VERDICTS_ASK,
+                       .verdicts_ask = {.office = u->office, .stream = u->stream, .from = u->decided + 1}});
 }
 
 static void ask_catalog(struct collector *c)
@@ -453,6 +480,8 @@ static void perform(struct collector *c, const struct uplink_todo *todo, struct 
                 events_add(q, look_up(c, todo->look_up_seq));
         if (todo->ask_hash)
                 ask_hash(c, todo->ask_seq);
+        if (todo->ask_verdicts)
+                ask_verdicts(c);
         if (todo->ask_catalog)
                 ask_catalog(c);
         if (todo->send)
