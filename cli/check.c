@@ -220,11 +220,9 @@ int command_check(struct cli *c)
                              .table = {.columns = columns, .n_columns = sizeof columns / sizeof *columns}};
         enum table_format f;
         uint32_t office = 0;
-        if (!table_format_read(c, &f) || !cli_needs(c, OPTION_CATALOG) || !cli_needs(c, OPTION_OFFICE))
+        if (!table_format_read(c, &f) || !input_usage(c) || !cli_needs(c, OPTION_CATALOG) ||
+            !cli_needs(c, OPTION_OFFICE))
                 return CLI_USAGE;
-        if (f == FORMAT_JSON)
-                return cli_misuse(c, "what a check finds is listed as table or csv",
-                                  "检查结果只有 table 和 csv 格式");
         struct catalog *catalog = catalog_open(c, c->option[OPTION_CATALOG]);
         int status = catalog ? find_office(c, catalog, &office) : CLI_FAILED;
         if (status == 0) {

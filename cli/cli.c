@@ -277,7 +277,11 @@ static int read_options(struct cli *c, const struct command *k, int argc, char *
                         return cli_misuse(c, "option \"%s\" is not known here or lacks its argument",
                                           "选项“%s”不适用于此命令，或缺少参数", argv[optind - 1]);
                 switch (key - 1) {
-                case KEY_LANG: break; /* found before */
+                case KEY_LANG: /* its value counts since before */
+                        if (strcmp(optarg, "zh") != 0 && strcmp(optarg, "en") != 0)
+                                return cli_misuse(c, "--lang is zh or en, not \"%s\"",
+                                                  "--lang 应为 zh 或 en，而不是“%s”", optarg);
+                        break;
                 case KEY_HELP: print_manual(c, k); return CLI_DONE;
                 case KEY_VERSION: return print_version(c);
                 default: c->option[key - 1] = optarg ? optarg : "";

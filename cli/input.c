@@ -59,10 +59,13 @@ static int read_bytes(const struct cli *c, struct input *in)
 
 /* ---- hints */
 
-static bool action_fits(const struct cli *c)
+bool input_usage(const struct cli *c)
 {
-        enum action a;
         const char *text = c->option[OPTION_ACTION];
+        enum action a;
+        if (text && !action_find(text, &a))
+                cli_misuse(c, "--action is replace, merge, withdraw or add, not \"%s\"",
+                           "--action 应为 replace、merge、withdraw 或 add，而不是“%s”", text);
         return !text || action_find(text, &a);
 }
 
@@ -117,8 +120,6 @@ int input_read(const struct cli *c, const char *path, struct input *in)
 {
         *in = (struct input){.path = path};
         int status = read_bytes(c, in);
-        if (status == 0 && !action_fits(c))
-                status = refuse(c, path, REASON_UNKNOWN_ACTION, c->option[OPTION_ACTION]);
         in->json = status == 0 && is_json(in);
         if (status == 0 && in->json)
                 status = check_json(c, in);

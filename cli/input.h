@@ -14,6 +14,9 @@ struct input { /* zeroed is empty */
         char room[256];
 };
 
+/* Are --dataset, --period and --action such as can be? false: said, wrong usage. */
+bool input_usage(const struct cli *c);
+
 /* 0, or CLI_FAILED with "file: message (code)" said. JSON is what ends in .json or begins with a bracket. */
 int input_read(const struct cli *c, const char *path, struct input *in);
 void input_close(struct input *in);

@@ -118,8 +118,6 @@ int command_keys_list(struct cli *c)
         struct err e;
         if (!table_format_read(c, &f))
                 return CLI_USAGE;
-        if (f == FORMAT_JSON)
-                return cli_misuse(c, "keys are listed as table or csv", "密钥列表只有 table 和 csv 格式");
         find_process(folder(c, OPTION_KEYS), path);
         if (keys_load(path, &keys, &e) < 0)
                 return refused(c, &e);

@@ -175,6 +175,11 @@ static bool last_due(const json_t *dataset, int64_t now_civil_s, struct period *
 static void list_missing(const struct names *names, const json_t *coverage, struct text *out)
 {
         const json_t *offices = json_object_get(coverage, "offices");
+        if (json_number(coverage, "missing") == json_number(coverage, "expected") &&
+            json_array_size(offices) > 1) {
+                text_add(out, names->lang == LANG_ZH ? "全部" : "all");
+                return;
+        }
         for (size_t i = 0; i < json_array_size(offices); i++) {
                 const json_t *o = json_array_get(offices, i);
                 const char *state = json_text(o, "state"), *code = json_text(o, "office");

@@ -421,7 +421,7 @@ int command_submit(struct cli *c)
 {
         struct submission s = {.c = c};
         int64_t timeout_s;
-        if (check_usage(c) || !table_format_read(c, &s.format) ||
+        if (check_usage(c) || !input_usage(c) || !table_format_read(c, &s.format) ||
             !cli_number(c, OPTION_TIMEOUT, 1, 0, &timeout_s))
                 return CLI_USAGE;
         if (sodium_init() < 0)

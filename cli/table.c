@@ -155,6 +155,32 @@ static void print_csv_row(const struct table *t, const char *const *cells, struc
         text_add(out, "\r\n");
 }
 
+/* ---- JSON */
+
+static void print_json_cell(const struct table_column *k, const char *cell, struct text *out)
+{
+        text_json(out, k->key);
+        text_char(out, ':');
+        if (cell && (k->cell == CELL_NUMBER || k->cell == CELL_FLAG))
+                text_add(out, cell);
+        else
+                text_json(out, cell);
+}
+
+/* A row, or with NULL what stands before the first. */
+static void print_json_row(const struct table *t, const char *const *cells, bool last, struct text *out)
+{
+        const char *comma = "{";
+        if (!cells)
+                text_char(out, '[');
+        for (size_t i = 0; cells && i < t->n_columns; i++) {
+                text_add(out, comma);
+                comma = ",";
+                print_json_cell(&t->columns[i], cells[i], out);
+        }
+        text_add(out, !cells ? (last ? "]\n" : "\n") : last ? "}]\n" : "},\n");
+}
+
 /* ---- for people */
 
 static void grouped(const char *digits, struct text *out)
@@ -298,7 +324,6 @@ static bool measure(const struct table *t, const struct cli *c, size_t *widths)
 int table_print(const struct table *t, const struct cli *c, enum table_format f)
 {
         PRE(t->failed || t->n % t->n_columns == 0);
-        PRE(f != FORMAT_JSON);
         size_t *widths = calloc(t->n_columns, sizeof *widths);
         struct text out = {0};
         bool fine = widths && !t->failed;
@@ -309,6 +334,8 @@ int table_print(const struct table *t, const struct cli *c, enum table_format f)
                 text_clear(&out);
                 if (f == FORMAT_CSV)
                         print_csv_row(t, cells, &out);
+                else if (f == FORMAT_JSON)
+                        print_json_row(t, cells, at == t->n, &out);
                 else
                         print_line(t, cells, widths, c, &out);
                 fine = !text_failed(&out);

@@ -54,7 +54,8 @@ void table_cell_number(struct table *t, int64_t n);
 typedef const char *table_name_fn(void *ctx, const char *key, const json_t *row);
 void table_row(struct table *t, const json_t *row, table_name_fn *name, void *ctx);
 
-/* CLI_DONE, or CLI_FAILED when memory ran out. FORMAT_JSON is not for tables. */
+/* CLI_DONE, or CLI_FAILED when memory ran out. As JSON it is an array of objects under the keys: for what no
+ * server has said; an answer is printed as it came. */
 int table_print(const struct table *t, const struct cli *c, enum table_format f);
 void table_close(struct table *t);
 

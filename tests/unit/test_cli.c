@@ -78,6 +78,10 @@ static void wrong_usage_is_two(void **state)
         assert_int_equal(terminal.status, 2);
         run("submit", "--wait", "--timeout", "soon", "f.csv", NULL);
         assert_int_equal(terminal.status, 2);
+        run("check", "--catalog", "c", "--office", "o", "--action", "erase", "f.csv", NULL);
+        assert_int_equal(terminal.status, 2);
+        run("health", "--lang", "fr", "localhost", NULL);
+        assert_int_equal(terminal.status, 2);
         run("reports", "--sink", "localhost:1", "--collector", "localhost:2", NULL);
         assert_int_equal(terminal.status, 2);
 }
@@ -144,9 +148,27 @@ static void tables_are_aligned_for_what_is_seen(void **state)
                                  "包头市,-1234567,at_least,true,2023-09-19T20:00:00.000Z,\r\n"
                                  "\"'=x\x1b[2J\",12.5,,false,,\r\n");
         free(out);
+
+        c.out = open_memstream(&out, &n);
+        assert_int_equal(table_print(&t, &c, FORMAT_JSON), 0);
+        fclose(c.out);
+        json_t *back = json_loads(out, 0, NULL);
+        assert_int_equal(json_array_size(back), 2);
+        assert_int_equal(json_integer_value(json_object_get(json_array_get(back, 0), "sums.value")),
+                         -1234567);
+        assert_true(json_is_false(json_object_get(json_array_get(back, 1), "own")));
+        json_decref(back);
+        free(out);
         json_decref(a);
         json_decref(b);
         table_close(&t);
+
+        t = (struct table){.columns = columns, .n_columns = 6};
+        c.out = open_memstream(&out, &n);
+        assert_int_equal(table_print(&t, &c, FORMAT_JSON), 0); /* of nothing */
+        fclose(c.out);
+        assert_string_equal(out, "[]\n");
+        free(out);
         assert_int_equal(text_width("苏木 sumu"), 9);
         assert_int_equal(text_width("ｗａ"), 4);
         assert_int_equal(text_width("e\xcc\x81"), 1);
