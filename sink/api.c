@@ -273,7 +273,7 @@ static void route_metrics(void *ctx, const struct http_request *q, struct http_r
 ROUTES(ROUTE)
 #undef ROUTE
 
-const struct http_route api_routes[] = {
+const struct http_route sink_routes[] = {
     {"GET", "/healthz", route_health, true},
     {"GET", "/metrics", route_metrics, false},
 #define ROUTE(name, method, path) {method, path, route_##name, false},

@@ -7,7 +7,7 @@
  * POST /api/v1/streams/skip is carried to the loop, and its thread waits for the answer.
  *
  *     struct api *api = api_new(&options, &catalog, &e);
- *     http_start(&http, loop, &(struct http_options){.routes = api_routes, .ctx = api, .threads = 2, …}, &e);
+ *     http_start(&http, loop, &(struct http_options){.routes = sink_routes, .ctx = api, .threads = 2, …}, &e);
  *     …
  *     api_stop(api);                  nobody waits for the loop any more
  *     http_stop(http);
@@ -51,7 +51,7 @@ struct api_options {
         void *ctx;
 };
 
-extern const struct http_route api_routes[]; /* their context is the struct api */
+extern const struct http_route sink_routes[]; /* their context is the struct api */
 
 /* Both take the catalogue over and leave NULL. The loop may use api_catalog until it sets the next one
  * itself. NULL: memory, or no wake-up for the loop; the catalogue is then still the caller's. */

@@ -382,7 +382,7 @@ static int start(struct sink *s, struct err *e)
                                     .spool = config_text(c, "state"),
                                     .max_body = 65536,
                                     .threads = 2,
-                                    .routes = api_routes,
+                                    .routes = sink_routes,
                                     .ctx = s->api};
         return http_start(&s->http, &s->loop, &http, e);
 }
