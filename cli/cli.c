@@ -272,10 +272,13 @@ static int read_options(struct cli *c, const struct command *k, int argc, char *
         list_options(k, list);
         opterr = 0;
         optind = 0; /* glibc: begin anew */
-        for (int key; (key = getopt_long(argc, argv, "", list, NULL)) != -1;) {
+        for (int key; (key = getopt_long(argc, argv, ":", list, NULL)) != -1;) {
                 if (key == '?')
-                        return cli_misuse(c, "option \"%s\" is not known here or lacks its argument",
-                                          "选项“%s”不适用于此命令，或缺少参数", argv[optind - 1]);
+                        return cli_misuse(c, "option \"%s\" is not known here", "选项“%s”不适用于此命令",
+                                          argv[optind - 1]);
+                if (key == ':')
+                        return cli_misuse(c, "option \"%s\" lacks its argument", "选项“%s”缺少参数",
+                                          argv[optind - 1]);
                 switch (key - 1) {
                 case KEY_LANG: /* its value counts since before */
                         if (strcmp(optarg, "zh") != 0 && strcmp(optarg, "en") != 0)

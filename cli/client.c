@@ -35,7 +35,7 @@ static const char *find_url(const struct cli *cli, enum peer p)
         return from_environment && *from_environment ? from_environment : peers[p].url;
 }
 
-/* host:port means http; what follows the last letter or digit of the path is cut, so that "…/" is "…". */
+/* host:port means http; slashes at the end are cut. */
 static char *tidy_url(const char *url)
 {
         struct text t = {0};
@@ -91,7 +91,7 @@ static int read_token(struct client *c)
 
 int client_open(struct client *c, const struct cli *cli, enum peer peer, const char *url)
 {
-        *c = (struct client){.cli = cli, .peer = peer};
+        *c = (struct client){.cli = cli, .peer = peer, .patience_ms = CLIENT_READ_MS};
         c->base = tidy_url(url ? url : find_url(cli, peer));
         c->curl = curl_easy_init();
         int status = 0;
@@ -237,7 +237,7 @@ static int request(struct client *c, const char *target, const char *type, const
         curl_easy_setopt(h, CURLOPT_PROTOCOLS_STR, "http,https");
         curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
         curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS, (long)CLIENT_CONNECT_MS);
-        curl_easy_setopt(h, CURLOPT_TIMEOUT_MS, (long)(type ? CLIENT_SEND_MS : CLIENT_READ_MS));
+        curl_easy_setopt(h, CURLOPT_TIMEOUT_MS, (long)(type ? CLIENT_SEND_MS : c->patience_ms));
         curl_easy_setopt(h, CURLOPT_USERAGENT, "sumu/" SUMU_VERSION);
         curl_easy_setopt(h, CURLOPT_HTTPHEADER, headers);
         curl_easy_setopt(h, CURLOPT_ERRORBUFFER, detail);

@@ -32,7 +32,8 @@ const char *peer_variable(enum peer p);
 
 enum {
         CLIENT_CONNECT_MS = 5000,
-        CLIENT_READ_MS = 60 * 1000,      /* of a question */
+        CLIENT_READ_MS = 60 * 1000,      /* of a question, unless the client is less patient */
+        CLIENT_LOOK_MS = 5 * 1000,       /* of a question about health */
         CLIENT_SEND_MS = 10 * 60 * 1000, /* of a body of 64 MiB on a slow line */
         CLIENT_ANSWER = 256 * 1024 * 1024,
 };
@@ -43,7 +44,8 @@ struct client {
         char *base;  /* "http://127.0.0.1:7600" */
         char *token; /* NULL: none */
         void *curl;
-        struct err why; /* there was no answer */
+        long patience_ms; /* may be set: of a question */
+        struct err why;   /* there was no answer */
 };
 
 struct answer { /* zeroed is empty */

@@ -25,6 +25,7 @@ int command_health(struct cli *c)
         int status = client_open(&client, c, PEER_SINK, c->operands[0]);
         if (status)
                 return status;
+        client.patience_ms = CLIENT_LOOK_MS;
         if (client_get(&client, has_ending(client.base, "/healthz") ? "" : "/healthz", &a) < 0)
                 status = cli_fail(c, "%s: no answer", "%s：没有回答", client.base);
         else if (a.status != 200)
@@ -94,6 +95,7 @@ static void lag_of(const struct cli *c, const struct part *p, struct text *out)
 static void look(struct part *p)
 {
         struct answer a = {0};
+        p->client.patience_ms = CLIENT_LOOK_MS;
         p->answers = client_get(&p->client, "/healthz", &a) == 0;
         p->failing = p->answers && a.status != 200;
         p->health = answer_json(&a);
@@ -227,6 +229,7 @@ static int print_missing(const struct cli *c, struct part *sink)
         };
         struct table t = {.columns = columns, .n_columns = sizeof columns / sizeof *columns};
         struct names names;
+        sink->client.patience_ms = CLIENT_READ_MS;
         names_open(&names, &sink->client);
         const json_t *datasets = json_object_get(names.catalog, "datasets");
         const char *zone = names_zone(&names);

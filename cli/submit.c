@@ -312,43 +312,52 @@ static void pause_ms(int64_t ms)
 
 static int give_up(const struct submission *s, int64_t timeout_s)
 {
+        end_progress(s->c);
         return cli_fail(
             s->c,
-            "after %lld s %zu of %zu reports have no verdict yet; they are kept and will be delivered: see "
-            "sumu "
-            "reports --collector %s --state pending",
+            "after %lld s %zu of %zu reports have no verdict yet; they are kept and will be delivered: "
+            "see sumu reports --collector %s --state pending",
             "等待 %lld 秒后，%zu 份（共 %zu 份）报告尚无判定；报告已保存，恢复后会送达：请看 sumu reports "
             "--collector %s --state pending",
             (long long)timeout_s, s->n - s->judged, s->n, s->client.base);
 }
 
+static int verdict_status(const struct submission *s)
+{
+        for (size_t i = 0; i < s->n; i++)
+                if (!s->receipts[i].state || strcmp(s->receipts[i].state, "accepted") != 0)
+                        return CLI_FAILED;
+        return CLI_DONE;
+}
+
+/* Looks again and again, until all is known or `timeout_s` (0: none) is over. A collector that is away for a
+ * moment is waited for. */
 static int await_verdicts(struct submission *s, int64_t timeout_s)
 {
-        int64_t began = clock_monotonic_ms(), away_since = 0, nap = LOOK_FIRST_MS;
-        int status = CLI_DONE;
-        while (s->judged < s->n && !s->failed) {
-                status = look(s);
-                int64_t now = clock_monotonic_ms();
-                away_since = status >= 0 ? 0 : away_since ? away_since : now;
-                if (status > 0 || s->judged == s->n)
-                        break;
-                if (away_since && now - away_since >= AWAY_MS) {
+        int64_t began = clock_monotonic_ms(), heard = began, nap = LOOK_FIRST_MS;
+        while (s->judged < s->n) {
+                int64_t now = clock_monotonic_ms(),
+                        left = timeout_s ? began + timeout_s * 1000 - now : INT64_MAX;
+                if (left <= 0)
+                        return give_up(s, timeout_s);
+                s->client.patience_ms = left < CLIENT_READ_MS ? (long)left : CLIENT_READ_MS;
+                int status = look(s);
+                if (status > 0 || s->failed)
+                        return CLI_FAILED;
+                now = clock_monotonic_ms();
+                if (status == 0) {
+                        heard = now;
+                } else if (now - heard >= AWAY_MS) {
                         end_progress(s->c);
                         return client_no_answer(&s->client);
                 }
-                if (timeout_s && now - began >= timeout_s * 1000) {
-                        end_progress(s->c);
-                        return give_up(s, timeout_s);
-                }
+                if (s->judged == s->n)
+                        break;
                 show_progress(s->c, "verdicts", "已判定", s->judged, s->n);
-                pause_ms(nap);
+                pause_ms(nap < left ? nap : left);
                 nap = nap * 3 / 2 < LOOK_LAST_MS ? nap * 3 / 2 : LOOK_LAST_MS;
         }
-        end_progress(s->c);
-        for (size_t i = 0; i < s->n && status == CLI_DONE; i++)
-                if (!s->receipts[i].state || strcmp(s->receipts[i].state, "accepted") != 0)
-                        status = CLI_FAILED;
-        return status;
+        return verdict_status(s);
 }
 
 /* ---- the outcome */
@@ -398,6 +407,7 @@ static int submit(struct submission *s, int64_t timeout_s)
         int status = submit_all(s, false);
         if (c->option[OPTION_WAIT] && s->n) {
                 int waited = await_verdicts(s, timeout_s);
+                end_progress(c);
                 status = status ? status : waited;
         }
         if (s->failed)

@@ -62,6 +62,7 @@ static void wrong_usage_is_two(void **state)
         assert_says(terminal.err, "--indicator I,... is needed\nsee sumu totals --help");
         run("totals", "--indicator", NULL);
         assert_int_equal(terminal.status, 2);
+        assert_says(terminal.err, "option \"--indicator\" lacks its argument");
         run("totals", "--indicator", "a.b", "word", NULL);
         assert_int_equal(terminal.status, 2);
         run("totals", "--indicator", "a.b", "--yes", NULL); /* another command's */
