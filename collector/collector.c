@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 const struct config_key collector_keys[] = {
 #define KEY(path, type, required, otherwise, choices, en, zh) \
@@ -171,6 +172,7 @@ bool collector_book(struct collector *c, struct parcel_book *b)
         if (!c->catalog || c->office < 0)
                 return false;
         *b = (struct parcel_book){.outbox = &c->outbox,
+                                  .ledger = &c->ledger,
                                   .catalog = c->catalog,
                                   .office = (uint32_t)c->office,
                                   .max_bytes = config_number(c->config, "outbox.max_bytes"),
@@ -813,10 +815,15 @@ static void resync(struct collector *c, int64_t now_ms)
         zpoll_reconnect(c->link);
 }
 
-/* While the outbox refuses, an empty commit finds out whether it takes again. */
+/* While the outbox refuses, an empty commit finds out whether it takes again; where the disk is full, it is
+ * not asked before there is room for more than that. */
 static void try_disk(struct collector *c)
 {
+        enum { ROOM = 1024 * 1024 };
+        struct statvfs v;
         struct err e;
+        if (statvfs(config_text(c->config, "state"), &v) == 0 && (uint64_t)v.f_bavail * v.f_frsize < ROOM)
+                return;
         if (collector_begin(c, &e) == 0)
                 collector_commit(c, &e);
 }
@@ -946,6 +953,19 @@ static void init_loop(struct collector *c)
         c->timer.data = c->looker.data = c->hint.data = c->worker.data = c;
 }
 
+/* A predecessor that was killed may still be leaving: its lock goes with its last write. */
+static int open_outbox(struct collector *c, const char *path, struct err *e)
+{
+        enum { PATIENCE_MS = 3000, PAUSE_MS = 20 };
+        int code;
+        for (int waited_ms = 0;; waited_ms += PAUSE_MS) {
+                code = outbox_open(&c->outbox, path, config_text(c->config, "office"), clock_us(), e);
+                if (code != E_BUSY || waited_ms >= PATIENCE_MS)
+                        return code;
+                uv_sleep(PAUSE_MS);
+        }
+}
+
 static int start_outbox(struct collector *c, struct err *e)
 {
         char path[4096];
@@ -953,7 +973,7 @@ static int start_outbox(struct collector *c, struct err *e)
         int code = folder_make(state, 0750, e);
         snprintf(path, sizeof path, "%s/outbox.db", state);
         if (code == 0)
-                code = outbox_open(&c->outbox, path, config_text(c->config, "office"), clock_us(), e);
+                code = open_outbox(c, path, e);
         if (code == 0)
                 find_catalog(c);
         return code;
@@ -995,6 +1015,7 @@ static void finish(struct collector *c)
         if (c->outbox.db.handle && !outbox_broken(&c->outbox) && outbox_begin(&c->outbox, &e) == 0)
                 outbox_commit(&c->outbox, &e); /* what was sent is noted with any commit */
         inbox_close(c->inbox);
+        ledger_close(&c->ledger);
         outbox_close(&c->outbox);
         catalog_free(c->catalog);
         text_close(&c->pieces);

@@ -42,6 +42,7 @@ struct collector {
         char token[256]; /* of HTTP; keys may be read again while it is lent to the server */
 
         struct outbox outbox;
+        struct ledger ledger;
         struct inbox *inbox;     /* NULL: none configured */
         struct catalog *catalog; /* NULL: none yet */
         bool catalog_is_hqs;     /* else the folder's */

@@ -19,7 +19,7 @@ struct fold {
         bool waits;      /* settling stopped at a report: */
         int64_t number;  /* its stream */
         uint64_t seq;    /* and number */
-        size_t folded;
+        size_t folded, pending;
         enum payload_state worst; /* PAYLOAD_MEMORY: out of memory */
 };
 
@@ -65,6 +65,7 @@ static bool fold_report(void *ctx, const struct outbox_report *r)
                 f->waits = true;
         } else if (fold_payload(f, r->envelope.action, r->envelope.payload, r->envelope.payload_n)) {
                 f->folded++;
+                f->pending += r->state != OUTBOX_ACCEPTED;
         } else if (f->settling) {
                 f->waits = true;
         }
@@ -73,30 +74,95 @@ static bool fold_report(void *ctx, const struct outbox_report *r)
         return !f->waits && f->worst != PAYLOAD_MEMORY;
 }
 
+static int fold_rest(struct fold *f, struct outbox *o, int64_t form, struct err *e)
+{
+        int code = outbox_unsettled(o, form, f->number, f->seq, fold_report, f, e);
+        return code == 0 && f->worst == PAYLOAD_MEMORY ? err_set(e, E_MEM, "out of memory") : code;
+}
+
 static int fold_form(struct fold *f, struct outbox *o, int64_t form, struct err *e)
 {
         int code = outbox_settled(o, form, fold_part, f, e);
-        if (code == 0 && !(f->settling && f->unreadable))
-                code = outbox_unsettled(o, form, fold_report, f, e);
-        if (code == 0 && f->worst == PAYLOAD_MEMORY)
-                code = err_set(e, E_MEM, "out of memory");
+        if (code == 0 && f->settling && f->unreadable)
+                return 0;
+        return code < 0 ? code : fold_rest(f, o, form, e);
+}
+
+/* ---- pages */
+
+static void page_forget(struct ledger_page *p)
+{
+        standing_close(&p->stands);
+        *p = (struct ledger_page){0};
+}
+
+void ledger_close(struct ledger *l)
+{
+        for (size_t i = 0; i < LEDGER_FORMS; i++)
+                page_forget(&l->pages[i]);
+}
+
+static bool page_holds(const struct ledger_page *p, const struct outbox *o, const struct catalog *c)
+{
+        return p->rewritten == o->rewritten && memcmp(p->catalog, c->digest, CATALOG_DIGEST) == 0;
+}
+
+/* The page of a form; else an empty one, in place of the one used longest ago. */
+static struct ledger_page *page_of(struct ledger *l, const struct outbox *o, const struct catalog *c,
+                                   int64_t form)
+{
+        struct ledger_page *oldest = &l->pages[0];
+        for (size_t i = 0; i < LEDGER_FORMS; i++) {
+                struct ledger_page *p = &l->pages[i];
+                if (p->form == form && page_holds(p, o, c)) {
+                        p->used = ++l->uses;
+                        return p;
+                }
+                if (p->form == form || (oldest->form != form && p->used < oldest->used))
+                        oldest = p;
+        }
+        page_forget(oldest);
+        oldest->used = ++l->uses;
+        oldest->rewritten = o->rewritten;
+        memcpy(oldest->catalog, c->digest, CATALOG_DIGEST);
+        return oldest;
+}
+
+/* Folds in what came since the page was folded; all of it if the page is empty. */
+static int page_fold(struct ledger_page *p, struct outbox *o, const struct catalog *c, uint32_t dataset,
+                     int64_t form, struct err *e)
+{
+        struct fold f;
+        fold_open(&f, c, dataset, &p->stands);
+        f.number = p->number;
+        f.seq = p->seq;
+        int code = p->form ? fold_rest(&f, o, form, e) : fold_form(&f, o, form, e);
+        p->form = form;
+        p->number = f.number;
+        p->seq = f.seq;
+        p->pending += (uint32_t)f.pending;
+        fold_close(&f);
         return code;
 }
 
-int ledger_read(struct outbox *o, const struct catalog *c, uint32_t dataset, struct period p,
-                struct standing *s, uint32_t *revision, struct err *e)
+int ledger_read(struct ledger *l, struct outbox *o, const struct catalog *c, uint32_t dataset,
+                struct period p, struct standing *s, uint32_t *revision, struct err *e)
 {
         PRE(s->n == 0);
         char period[PERIOD_TEXT];
         int64_t form;
-        struct fold f;
         period_print(p, period);
         int code = outbox_form(o, c->datasets[dataset].code, period, &form, revision, e);
+        ++*revision;
         if (code < 0 || form == 0)
                 return code;
-        fold_open(&f, c, dataset, s);
-        code = fold_form(&f, o, form, e);
-        fold_close(&f);
+        struct ledger_page *page = page_of(l, o, c, form);
+        code = page_fold(page, o, c, dataset, form, e);
+        if (code == 0 && !standing_copy(s, &page->stands))
+                code = err_set(e, E_MEM, "out of memory");
+        *revision += page->pending;
+        if (code < 0)
+                page_forget(page);
         return code;
 }
 

@@ -8,10 +8,28 @@
 
 #include "collector/outbox.h"
 
+/* The forms asked for last are remembered as they were folded, so that a counter that reports every few
+ * seconds through weeks without a line costs the same each time. A zeroed struct is an empty one. */
+enum { LEDGER_FORMS = 8 };
+struct ledger {
+        struct ledger_page {
+                int64_t form; /* 0: none */
+                uint8_t catalog[CATALOG_DIGEST];
+                uint64_t rewritten; /* of the outbox, when it was folded */
+                int64_t number;     /* the last place that was folded in: stream */
+                uint64_t seq;       /* and report */
+                uint32_t pending;   /* reports that will get a number at HQ */
+                uint64_t used;
+                struct standing stands;
+        } pages[LEDGER_FORMS];
+        uint64_t uses;
+};
+void ledger_close(struct ledger *l);
+
 /* What stands now, with all that is on its way, into an empty *s; *revision: the next number HQ is expected
  * to give. A report that this catalogue cannot read counts as absent: HQ will reject it. */
-int ledger_read(struct outbox *o, const struct catalog *c, uint32_t dataset, struct period p,
-                struct standing *s, uint32_t *revision, struct err *e);
+int ledger_read(struct ledger *l, struct outbox *o, const struct catalog *c, uint32_t dataset,
+                struct period p, struct standing *s, uint32_t *revision, struct err *e);
 
 /* In a transaction: folds what has been accepted of a form into what is settled, as far as nothing before it
  * still waits for its verdict. What this catalogue cannot read stays until one comes that can. */

@@ -756,6 +756,7 @@ int outbox_keep_verdict(struct outbox *o, struct stream_id stream, const struct 
                         int64_t now_us, int64_t *form, struct err *e)
 {
         PRE(o->writing);
+        o->rewritten++;
         int64_t number;
         int code = stream_number(o, stream, &number, e);
         if (code <= 0 || v->seq > INT64_MAX)
@@ -826,6 +827,7 @@ static int close_stream(struct outbox *o, uint64_t after, int64_t now_us, struct
 int outbox_fork(struct outbox *o, uint64_t after, int64_t now_us, struct err *e)
 {
         PRE(o->writing && after >= o->now.floor.seq && after <= o->now.head.seq);
+        o->rewritten++;
         int64_t from = o->now.number;
         uint64_t last = o->now.head.seq;
         int code = close_stream(o, after, now_us, e);
@@ -869,16 +871,8 @@ int outbox_form(struct outbox *o, const char *dataset, const char *period, int64
                 struct err *e)
 {
         *form = 0;
-        *revision = 1;
+        *revision = 0;
         int code = find_form(o, dataset, period, form, revision, e);
-        if (code <= 0)
-                return code;
-        sqlite3_stmt *s = statement(o, SQL_FORM_PENDING);
-        db_int(s, 1, *form);
-        code = one_row(o, s, e);
-        if (code == 1)
-                *revision += 1 + (uint32_t)sqlite3_column_int64(s, 0);
-        sqlite3_reset(s);
         return code < 0 ? code : 0;
 }
 
@@ -894,10 +888,13 @@ int outbox_settled(struct outbox *o, int64_t form, outbox_part_fn *fn, void *ctx
         return code < 0 ? code : 0;
 }
 
-int outbox_unsettled(struct outbox *o, int64_t form, outbox_fn *fn, void *ctx, struct err *e)
+int outbox_unsettled(struct outbox *o, int64_t form, int64_t number, uint64_t seq, outbox_fn *fn, void *ctx,
+                     struct err *e)
 {
         sqlite3_stmt *s = statement(o, SQL_UNSETTLED);
         db_int(s, 1, form);
+        db_int(s, 2, number);
+        db_int(s, 3, (int64_t)seq);
         db_int(s, 4, o->now.number);
         db_int(s, 5, (int64_t)o->now.sent);
         return each_report(o, s, fn, ctx, e);
@@ -907,6 +904,7 @@ int outbox_settle(struct outbox *o, int64_t form, int64_t number, uint64_t seq,
                   const struct outbox_part *parts, size_t n, struct err *e)
 {
         PRE(o->writing);
+        o->rewritten++;
         int code = run_on(o, SQL_SETTLED_CLEAR, form, 0, e);
         for (size_t i = 0; code == 0 && i < n; i++) {
                 sqlite3_stmt *s = statement(o, SQL_SETTLED_NEW);

@@ -51,6 +51,7 @@ struct outbox {
         struct db db;
         char office[CODE_MAX + 1];
         struct outbox_now now, safe;
+        uint64_t rewritten; /* grows whenever what stands may have changed other than by reports at the end */
         bool writing;
 };
 
@@ -165,8 +166,8 @@ int outbox_catalog(struct outbox *o, uint8_t digest[OUTBOX_DIGEST], struct text 
 
 /* ---- what stands, by form (dataset and period); the ledger reads and folds */
 
-/* The number of a form, 0 if nothing was ever said of it; *revision: the next number HQ is expected to give.
- */
+/* The number of a form, 0 if nothing was ever said of it; *revision: the last number HQ gave to one of its
+ * reports. */
 int outbox_form(struct outbox *o, const char *dataset, const char *period, int64_t *form, uint32_t *revision,
                 struct err *e);
 
@@ -175,8 +176,9 @@ typedef bool outbox_part_fn(void *ctx, const uint8_t *payload, size_t n);
 int outbox_settled(struct outbox *o, int64_t form, outbox_part_fn *fn, void *ctx, struct err *e);
 
 /* Reports not yet settled that count or may count (pending, accepted), in the order of their places, with
- * payloads. */
-int outbox_unsettled(struct outbox *o, int64_t form, outbox_fn *fn, void *ctx, struct err *e);
+ * payloads; only those after a place (0, 0: all). */
+int outbox_unsettled(struct outbox *o, int64_t form, int64_t number, uint64_t seq, outbox_fn *fn, void *ctx,
+                     struct err *e);
 
 /* In a transaction: the parts replace what was settled, and everything before `number`, `seq` is settled now.
  */

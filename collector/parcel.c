@@ -1,7 +1,6 @@
 #include "collector/parcel.h"
 
 #include "base/check.h"
-#include "collector/ledger.h"
 #include "loop/clock.h"
 #include "loop/encoding.h"
 #include "session/payload.h"
@@ -165,7 +164,7 @@ static int judge_report(struct parcel *t, size_t i, const struct parcel_book *b,
 {
         const struct report *r = &t->in.reports[i].report;
         struct standing before = {0}, after = {0};
-        int code = ledger_read(b->outbox, b->catalog, r->dataset, r->period, &before,
+        int code = ledger_read(b->ledger, b->outbox, b->catalog, r->dataset, r->period, &before,
                                &t->drafts[i].extra.revision, e);
         bool memory = true;
         if (code == 0)

@@ -7,11 +7,13 @@
 #ifndef SUMU_COLLECTOR_PARCEL_H
 #define SUMU_COLLECTOR_PARCEL_H
 
+#include "collector/ledger.h"
 #include "collector/outbox.h"
 #include "core/intake.h"
 
 struct parcel_book { /* into which it is entered */
         struct outbox *outbox;
+        struct ledger *ledger;
         const struct catalog *catalog;
         uint32_t office; /* its number in the catalogue */
         uint64_t max_bytes;

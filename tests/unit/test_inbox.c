@@ -19,6 +19,7 @@ static const int64_t now_us = INT64_C(1703980800) * 1000000; /* 2023-12-31 00:00
 struct fixture {
         char dir[SCRATCH_PATH];
         struct outbox o;
+        struct ledger ledger;
         struct parcel_book book;
         struct inbox *in;
         struct err e;
@@ -80,6 +81,7 @@ static int begin(void **state)
         assert_int_equal(outbox_open(&f->o, scratch_path(f->dir, ".outbox"), "150200", now_us, &f->e), 0);
         struct catalog *c = office_catalog();
         f->book = (struct parcel_book){.outbox = &f->o,
+                                       .ledger = &f->ledger,
                                        .catalog = c,
                                        .office = (uint32_t)catalog_office(c, "150200"),
                                        .max_bytes = 1 << 20};
@@ -93,6 +95,7 @@ static int end(void **state)
 {
         struct fixture *f = *state;
         inbox_close(f->in);
+        ledger_close(&f->ledger);
         outbox_close(&f->o);
         catalog_free((struct catalog *)f->book.catalog);
         scratch_close(f->dir);

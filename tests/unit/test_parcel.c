@@ -7,7 +7,6 @@
 
 #include <cmocka.h>
 
-#include "collector/ledger.h"
 #include "collector/parcel.h"
 #include "lib/office_catalog.h"
 #include "lib/scratch.h"
@@ -17,6 +16,7 @@ static const int64_t now_us = INT64_C(1703980800) * 1000000; /* 2023-12-31 00:00
 struct fixture {
         char dir[SCRATCH_PATH];
         struct outbox o;
+        struct ledger ledger;
         struct parcel_book book;
         struct err e;
 };
@@ -28,6 +28,7 @@ static int begin(void **state)
         assert_int_equal(outbox_open(&f->o, scratch_path(f->dir, "outbox.db"), "150200", now_us, &f->e), 0);
         struct catalog *c = office_catalog();
         f->book = (struct parcel_book){.outbox = &f->o,
+                                       .ledger = &f->ledger,
                                        .catalog = c,
                                        .office = (uint32_t)catalog_office(c, "150200"),
                                        .max_bytes = 1 << 20};
@@ -38,6 +39,7 @@ static int begin(void **state)
 static int end(void **state)
 {
         struct fixture *f = *state;
+        ledger_close(&f->ledger);
         outbox_close(&f->o);
         catalog_free((struct catalog *)f->book.catalog);
         scratch_close(f->dir);
@@ -97,22 +99,30 @@ static void verdict(struct fixture *f, uint64_t seq, enum verdict v, uint32_t re
 }
 
 /* "150203 firearms_seized 3; …" in the order of facts. */
-static void stands(struct fixture *f, const char *want)
+static void stands_in(struct fixture *f, struct ledger *l, const char *want)
 {
         const struct catalog *c = f->book.catalog;
         struct standing s = {0};
         struct text t = {0};
         struct period p;
-        uint32_t revision;
+        uint32_t revision, dataset = (uint32_t)catalog_dataset(c, "gunexp");
         assert_true(period_parse("2023-09-19", &p));
-        assert_int_equal(
-            ledger_read(&f->o, c, (uint32_t)catalog_dataset(c, "gunexp"), p, &s, &revision, &f->e), 0);
+        assert_int_equal(ledger_read(l, &f->o, c, dataset, p, &s, &revision, &f->e), 0);
         for (size_t i = 0; i < s.n; i++)
                 text_printf(&t, "%s%s %s %lld", i ? "; " : "", c->regions[s.facts[i].region].code,
                             c->indicators[s.facts[i].indicator].code, (long long)s.facts[i].value);
         assert_string_equal(text_c(&t), want);
         text_close(&t);
         standing_close(&s);
+}
+
+/* As remembered, and as folded anew. */
+static void stands(struct fixture *f, const char *want)
+{
+        struct ledger fresh = {0};
+        stands_in(f, &f->ledger, want);
+        stands_in(f, &fresh, want);
+        ledger_close(&fresh);
 }
 
 static void receipts(void **state)
