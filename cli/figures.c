@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <time.h>
 
+enum { LINEAGE_PAGE = 1000 }; /* what a sink gives at a time unless asked for less */
+
 #define COLUMNS_OF(array) .columns = array, .n_columns = sizeof array / sizeof *array
 
 static const struct table_column total_columns[] = {
@@ -156,5 +158,6 @@ int command_lineage(struct cli *c)
         target_begin(&target, "/api/v1/lineage");
         add_figure(&target, c);
         target_option(&target, c, OPTION_PERIOD, "period");
+        target_add(&target, "limit", most < LINEAGE_PAGE ? c->option[OPTION_LIMIT] : NULL);
         return ask(c, &l, &target, most);
 }
