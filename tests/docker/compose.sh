@@ -1,0 +1,171 @@
+#!/bin/bash
+# The compose files on a real engine, as an operator and a clerk use them: every example report goes in, every published
+# figure comes out; a process is killed with a correction under way, comes back, and the totals are exact; what the
+# containers may do is what docker/README.md says. Builds images (they stay, as a build folder does), removes the rest.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+docker info >/dev/null 2>&1 || { echo "no Docker engine answers: skipped"; exit 77; }
+if docker compose version >/dev/null 2>&1; then compose=(docker compose); else compose=(docker-compose); fi
+
+# An address of its own on loopback, so that a quickstart may run beside it.
+export SUMU_TAG=test SUMU_PUBLISH=127.0.76.1 COMPOSE_PROJECT_NAME=sumutest$$
+example=catalog/neimenggu/example
+inside=/usr/share/sumu/$example
+work=$(mktemp -d)
+dc() { "${compose[@]}" -f docker/compose.yaml "$@"; }
+say() { printf '== %s\n' "$*"; }
+fail() { echo "FAILED: $*" >&2; exit 1; }
+
+finish() {
+        local rc=$?
+        trap - EXIT
+        [ $rc -eq 0 ] || dc logs --no-color --tail 20 || true
+        dc down -v --remove-orphans -t 5 >"$work/down.log" 2>&1 || cat "$work/down.log"
+        rm -rf "$work"
+        exit $rc
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
+
+container() { dc ps -q "$1"; }
+services() { dc config --services | grep -v '^keys$'; }
+sumu_in() { docker exec "$(container "$1")" sumu "${@:2}"; }
+
+wait_for() { # what, seconds, command…
+        local end=$((SECONDS + $2))
+        until "${@:3}" >/dev/null 2>&1; do
+                [ $SECONDS -lt $end ] || fail "$1: not within $2 s"
+                sleep 0.3
+        done
+}
+is_healthy() { [ "$(docker inspect -f '{{.State.Health.Status}}' "$(container "$1")")" = healthy ]; }
+all_up() {
+        dc up -d >"$work/up.log" 2>&1 || { cat "$work/up.log"; fail "up"; }
+        for service in $(services); do
+                wait_for "$service healthy" 120 is_healthy "$service"
+        done
+}
+
+token() { docker cp "$(container "$1"):/etc/sumu/keys/http.token" - | tar -xO; }
+address() { dc port "$1" "$2"; }
+ask() { # service, port, path, curl's options…: over the published port, with the token
+        curl -fsS -H "Authorization: Bearer $(token "$1")" "${@:4}" "http://$(address "$1" "$2")$3"
+}
+
+check_files() {
+        export SUMU_OFFICE=150200 SUMU_AGGREGATOR=tcp://hq.example:7601
+        local file common
+        common=$(sed -n '/^x-service:/,/^$/p' docker/compose.yaml)
+        for file in docker/compose*.yaml; do
+                "${compose[@]}" -f "$file" config -q || fail "$file is not valid"
+                [ "$(sed -n '/^x-service:/,/^$/p' "$file")" = "$common" ] || fail "$file: x-service is not that of compose.yaml"
+        done
+        unset SUMU_OFFICE SUMU_AGGREGATOR
+}
+
+check_confinement() { # service: seen from the host's side, not as configured
+        local id pid mounts
+        id=$(container "$1")
+        for pid in $(docker top "$id" -eo pid | tail -n +2); do
+                awk -v service="$1" '
+                        $1 == "Uid:" && ($2 != 10001 || $3 != 10001) || /^Cap(Inh|Prm|Eff|Bnd|Amb)/ && $2 !~ /^0+$/ ||
+                        $1 == "NoNewPrivs:" && $2 != 1 {print service ": " $0; bad = 1}
+                        END {exit bad}' "/proc/$pid/status" || fail "a process may do more than it should"
+                awk '$5 == "/" {split($6, o, ","); exit o[1] != "ro"}' "/proc/$pid/mountinfo" || fail "$1: root is writable"
+        done
+        mounts=$(docker inspect -f '{{range .Mounts}}{{.Destination}} {{.RW}} {{.Name}}{{"\n"}}{{end}}' "$id" | grep keys)
+        [ "$(wc -l <<<"$mounts")" -eq 1 ] || fail "$1 sees keys of others: $mounts"
+        [[ $mounts == "/etc/sumu/keys false ${COMPOSE_PROJECT_NAME}_keys-${1#collector-}" ]] || fail "$1: keys are mounted as $mounts"
+}
+
+check_folder() { # service, file that must be there, file that must not
+        local list
+        list=$(docker cp "$(container "$1"):/etc/sumu/keys" - | tar -t)
+        grep -q "/$2\$" <<<"$list" || fail "$1 has no $2"
+        ! grep -q "/$3\$" <<<"$list" || fail "$1 has $3"
+}
+
+check_door() { # without the token there is no answer, with it there is
+        local status url
+        url="http://$(address sink 7600)/api/v1/catalog"
+        status=$(curl -s -o "$work/door" -w '%{http_code}' "$url")
+        [ "$status" = 401 ] || fail "the sink answers a stranger with $status"
+        ask sink 7600 /api/v1/catalog >"$work/door"
+}
+
+# One office by the inbox, the others by their own `sumu submit`.
+submit_examples() {
+        local office file pids=() files
+        for file in "$example"/150300/*; do
+                docker cp "$file" "$(container collector-150300):/var/lib/sumu/inbox/"
+        done
+        for office in $(cd "$example" && ls -d 1*/ | tr -d / | grep -v 150300); do
+                files=("$example/$office"/*)
+                sumu_in "collector-$office" submit --yes --wait --timeout 300 "${files[@]/#$example/$inside}" \
+                        >"$work/$office.log" 2>&1 || { cat "$work/$office.log"; fail "office $office"; }
+        done
+        wait_for "the inbox of 150300" 120 taken collector-150300 "$(find "$example/150300" -type f | wc -l)"
+        wait_for "the verdicts for 150300" 120 nothing_pending collector-150300
+}
+taken() { # collector, files
+        [ "$(docker cp "$(container "$1"):/var/lib/sumu/inbox/done" - | tar -t | grep -c '\.csv$')" -eq "$2" ]
+}
+nothing_pending() { ask "$1" 7610 '/api/v1/reports?state=pending' | jq -e '.reports == []'; }
+
+published() {
+        printf '#!/bin/sh\nexec docker exec %s sumu "$@"\n' "$(container sink)" >"$work/sumu"
+        chmod +x "$work/sumu"
+        PATH=$work:$PATH tools/published.sh http://127.0.0.1:7600 "$example/published.csv" >"$work/published.log" ||
+                { grep -v ' = ' "$work/published.log"; fail "the figures are not the published ones"; }
+        tail -n 1 "$work/published.log"
+}
+
+# A correction in Baotou: firearms seized on 2023-06-30 in 白云鄂博矿区, where the example says 4.
+firearms() {
+        sumu_in sink totals --indicator gunexp.firearms_seized --period 2023-06-30 --format json | jq '.totals[0].value'
+}
+correct() { # value
+        printf 'dataset,period,region,indicator,value,action\ngunexp,2023-06-30,150206,firearms_seized,%s,merge\n' "$1" |
+                ask collector-150200 7610 /api/v1/reports -H 'Content-Type: text/csv' --data-binary @- >"$work/receipt"
+}
+kill_with_correction() { # service, value, total
+        say "$1 is killed, a correction comes"
+        if [ "$1" = collector-150200 ]; then correct "$2"; fi # taken, and perhaps not yet sent
+        dc kill "$1" >/dev/null 2>&1
+        if [ "$1" != collector-150200 ]; then correct "$2"; fi
+        all_up
+        wait_for "the verdict" 120 nothing_pending collector-150200
+        [ "$(firearms)" = "$3" ] || fail "after $1 came back the total is $(firearms), not $3"
+}
+
+say "compose files"
+check_files
+say "images"
+dc build >"$work/build.log" 2>&1 || { tail -n 40 "$work/build.log"; fail "build"; }
+docker image ls --format '{{.Repository}}:{{.Tag}} {{.Size}}' sumu | grep ':test'
+say "up"
+all_up
+for service in $(services); do
+        check_confinement "$service"
+done
+check_folder aggregator curve.key sign.key
+check_folder sink curve.key sign.key
+check_folder collector-150200 sign.key offices/150200.pub
+check_door
+say "memory at rest"
+docker stats --no-stream --format '{{.Name}} {{.MemUsage}}' $(dc ps -q) | sed "s/${COMPOSE_PROJECT_NAME}[-_]//" | sort
+say "every example report"
+submit_examples
+published
+before=$(firearms)
+kill_with_correction aggregator 11 $((before + 7))
+kill_with_correction sink 24 $((before + 20))
+kill_with_correction collector-150200 4 "$before"
+published
+sumu_in sink verify
+say "memory after that"
+docker stats --no-stream --format '{{.Name}} {{.MemUsage}}' $(dc ps -q) | sed "s/${COMPOSE_PROJECT_NAME}[-_]//" | sort
+say "stop"
+SECONDS=0
+dc stop >/dev/null 2>&1
+echo "$SECONDS s"
