@@ -10,7 +10,7 @@ set=/keys/all/set
 give() { # folder, volume
         local file
         (cd "$1" && find . -mindepth 1 -type d -printf '%P\n') | while read -r file; do
-                mkdir -p -m 700 "$2/$file"
+                install -d -m 700 "$2/$file"
         done
         (cd "$1" && find . -type f -printf '%P\n') | while read -r file; do
                 cmp -s "$1/$file" "$2/$file" && continue

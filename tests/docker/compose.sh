@@ -19,7 +19,7 @@ fail() { echo "FAILED: $*" >&2; exit 1; }
 finish() {
         local rc=$?
         trap - EXIT
-        [ $rc -eq 0 ] || dc logs --no-color --tail 20 || true
+        [ $rc -eq 0 ] || dc logs --no-color --tail 20 2>/dev/null || true
         dc down -v --remove-orphans -t 5 >"$work/down.log" 2>&1 || cat "$work/down.log"
         rm -rf "$work"
         exit $rc
@@ -44,6 +44,11 @@ all_up() {
         for service in $(services); do
                 wait_for "$service healthy" 120 is_healthy "$service"
         done
+}
+
+memory() {
+        dc ps -q | xargs docker stats --no-stream --format '{{.Name}} {{.MemUsage}}' |
+                sed "s/${COMPOSE_PROJECT_NAME}[-_]//" | sort | column -t
 }
 
 token() { docker cp "$(container "$1"):/etc/sumu/keys/http.token" - | tar -xO; }
@@ -95,7 +100,7 @@ check_door() { # without the token there is no answer, with it there is
 
 # One office by the inbox, the others by their own `sumu submit`.
 submit_examples() {
-        local office file pids=() files
+        local office file files
         for file in "$example"/150300/*; do
                 docker cp "$file" "$(container collector-150300):/var/lib/sumu/inbox/"
         done
@@ -153,7 +158,7 @@ check_folder sink curve.key sign.key
 check_folder collector-150200 sign.key offices/150200.pub
 check_door
 say "memory at rest"
-docker stats --no-stream --format '{{.Name}} {{.MemUsage}}' $(dc ps -q) | sed "s/${COMPOSE_PROJECT_NAME}[-_]//" | sort
+memory
 say "every example report"
 submit_examples
 published
@@ -164,7 +169,7 @@ kill_with_correction collector-150200 4 "$before"
 published
 sumu_in sink verify
 say "memory after that"
-docker stats --no-stream --format '{{.Name}} {{.MemUsage}}' $(dc ps -q) | sed "s/${COMPOSE_PROJECT_NAME}[-_]//" | sort
+memory
 say "stop"
 SECONDS=0
 dc stop >/dev/null 2>&1
