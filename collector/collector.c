@@ -41,6 +41,7 @@ static const int64_t day_us = INT64_C(86400) * 1000 * 1000;
 static void stop(void *ctx);
 static void step(struct collector *c, struct uplink_event ev);
 static void arm(struct collector *c);
+static void look_soon(struct collector *c);
 
 /* ---- transactions */
 
@@ -287,6 +288,7 @@ static struct uplink_event take_catalog(struct collector *c)
         if (kept) {
                 use_catalog(c, next, true);
                 health_clear(c->health, "hq-catalog");
+                look_soon(c);
         } else {
                 catalog_free(next);
                 log_error("HQ's catalogue cannot be used; the old one stays", NULL);
@@ -704,8 +706,10 @@ static void on_look(uv_timer_t *t)
         c->looked_ms = clock_monotonic_ms();
         int next_ms = inbox_look(c->inbox, c->looked_ms, &e);
         if (next_ms < 0) {
-                health_raise(c->health, HEALTH_FAILING, "inbox", e.text);
+                health_raise(c->health, HEALTH_FAILING, "inbox-folder", e.text);
                 next_ms = INBOX_LOOK_MS;
+        } else {
+                health_clear(c->health, "inbox-folder");
         }
         uv_timer_start(&c->looker, on_look, (uint64_t)next_ms, 0);
         inbox_tell(c->inbox, &c->outbox);
@@ -750,6 +754,9 @@ static bool trim(struct collector *c)
 {
         struct err e;
         uint64_t floor = c->outbox.now.floor.seq;
+        /* Where a mark of HQ could not be kept, its word has to come again before anything goes. */
+        if (c->uplink.mark.seq != c->outbox.now.mark.seq)
+                return false;
         if (collector_begin(c, &e) < 0)
                 return false;
         int more = c->catalog ? ledger_catch_up(&c->outbox, c->catalog, &e) : 0, code = more;

@@ -134,6 +134,12 @@ static void await(struct fixture *f, const char *path, const char *want)
         flow_await(&f->collector, path, want);
 }
 
+/* Every report has its verdict. */
+static void all_heard(struct fixture *f)
+{
+        await(f, "/api/v1/reports?state=pending", "{\"reports\":[]}");
+}
+
 static const char with_folder[] = "catalog: catalog/neimenggu\n";
 
 static void start_alone(struct fixture *f, const char *more)
@@ -279,7 +285,7 @@ static void delivers_and_hears_verdicts(void **state)
         assert_int_equal(post_one(f, "2023-09-19", "1"), 202);
         assert_int_equal(post_one(f, "2023-09-20", "2"), 202);
         assert_int_equal(post_one(f, "2023-09-19", "3"), 202);
-        await(f, "/api/v1/reports?state=pending", "{\"reports\":[]}");
+        all_heard(f);
         assert_int_equal(flow_http(&f->collector, "GET", "/api/v1/reports", "", NULL, &f->reply), 200);
         assert_int_equal(count(text_c(&f->reply), "\"accepted\""), 2);
         says(f, "\"state\":\"rejected\",\"reasons\":[{\"row\":null,\"column\":null,\"code\":\"locked\"");
@@ -300,7 +306,7 @@ static void hq_comes_later(void **state)
         flow_end(&f->collector, SIGKILL);
         open_hq(f);
         start_alone(f, "");
-        await(f, "/api/v1/reports?state=pending", "{\"reports\":[]}");
+        all_heard(f);
         assert_int_equal(hq_stream(f->hq, 0)->known.mark.seq, 300);
         assert_int_equal(hq_stream(f->hq, 0)->reports[299].revision, 300);
 }
@@ -313,7 +319,7 @@ static void hq_restored_from_a_backup(void **state)
         start_alone(f, "");
         for (int i = 0; i < 5; i++)
                 assert_int_equal(post_one(f, "2023-09-19", "1"), 202);
-        await(f, "/api/v1/reports?state=pending", "{\"reports\":[]}");
+        all_heard(f);
         struct hash last = hq_stream(f->hq, 0)->known.mark.hash;
         hq_restore(f->hq, 2);
         int64_t since_ms = flow_now_ms();
@@ -323,33 +329,130 @@ static void hq_restored_from_a_backup(void **state)
         assert_int_equal(hq_streams(f->hq), 1);
 }
 
-/* Rule 7: the outbox comes from a backup, HQ is beyond it. */
-static void outbox_restored_from_a_backup(void **state)
+static void shell(const char *format, const char *dir)
 {
-        struct fixture *f = *state;
-        char command[6 * SCRATCH_PATH];
+        char command[8 * SCRATCH_PATH];
+        const char *at = format;
+        size_t n = 0;
+        for (; *at && n + SCRATCH_PATH < sizeof command; at++)
+                if (*at == '@')
+                        n += (size_t)snprintf(command + n, sizeof command - n, "%s", dir);
+                else
+                        command[n++] = *at;
+        command[n] = '\0';
+        assert_int_equal(system(command), 0);
+}
+
+/* Two reports are safe at HQ; then the outbox is copied, and the original goes on with so many more. */
+static void copy_outbox(struct fixture *f, int more)
+{
         open_hq(f);
         start_alone(f, "");
         assert_int_equal(post_one(f, "2023-09-19", "1"), 202);
         assert_int_equal(post_one(f, "2023-09-19", "2"), 202);
-        await(f, "/api/v1/reports?state=pending", "{\"reports\":[]}");
+        all_heard(f);
         assert_int_equal(flow_end(&f->collector, SIGTERM), 0);
-        snprintf(command, sizeof command, "cp -a %s/state %s/backup", f->dir, f->dir);
-        assert_int_equal(system(command), 0);
+        shell("cp -a @/state @/copy", f->dir);
         start_alone(f, "");
-        assert_int_equal(post_one(f, "2023-09-19", "3"), 202);
-        await(f, "/api/v1/reports?state=pending", "{\"reports\":[]}");
+        for (int i = 0; i < more; i++)
+                assert_int_equal(post_one(f, "2023-09-19", "3"), 202);
+        all_heard(f);
         assert_int_equal(flow_end(&f->collector, SIGTERM), 0);
+        shell("rm -rf @/state && mv @/copy @/state", f->dir);
+}
 
-        snprintf(command, sizeof command, "rm -rf %s/state && mv %s/backup %s/state", f->dir, f->dir, f->dir);
-        assert_int_equal(system(command), 0);
+/* The reports of 2023-09-20, and no others, came in a second stream. */
+static void forked(struct fixture *f, uint64_t original, uint64_t new)
+{
+        all_heard(f);
+        assert_int_equal(hq_streams(f->hq), 2);
+        assert_int_equal(hq_stream(f->hq, 0)->known.mark.seq, original);
+        assert_int_equal(hq_stream(f->hq, 1)->known.mark.seq, new);
+        for (uint64_t i = 0; i < new; i++)
+                assert_string_equal(hq_stream(f->hq, 1)->reports[i].period, "2023-09-20");
+        await(f, "/healthz", "\"status\":\"ok\"");
+}
+
+/* Rule 7: the outbox comes from a backup, HQ is beyond it. */
+static void outbox_restored_from_a_backup(void **state)
+{
+        struct fixture *f = *state;
+        copy_outbox(f, 1);
         start_alone(f, "");
         assert_int_equal(post_one(f, "2023-09-20", "4"), 202);
-        await(f, "/api/v1/reports?period=2023-09-20", "\"accepted\"");
-        assert_int_equal(hq_streams(f->hq), 2);
-        assert_int_equal(hq_stream(f->hq, 1)->known.mark.seq, 1);
-        assert_string_equal(hq_stream(f->hq, 1)->reports[0].period, "2023-09-20");
-        assert_int_equal(hq_stream(f->hq, 0)->known.mark.seq, 3);
+        forked(f, 3, 1);
+}
+
+/* Rule 7: the copy wrote more under the same numbers while it had no line. */
+static void outbox_copied(void **state)
+{
+        struct fixture *f = *state;
+        copy_outbox(f, 2);
+        struct hq *hq = f->hq;
+        f->hq = NULL; /* out of its sight */
+        start_alone(f, "");
+        f->hq = hq;
+        for (int i = 0; i < 5; i++)
+                assert_int_equal(post_one(f, "2023-09-20", "4"), 202);
+        assert_int_equal(flow_end(&f->collector, SIGKILL), 128 + SIGKILL);
+        start_alone(f, "");
+        forked(f, 4, 5);
+        assert_int_equal(
+            flow_http(&f->collector, "GET", "/api/v1/reports?period=2023-09-20", "", NULL, &f->reply), 200);
+        says(f, "\"receipt\":{\"stream\""); /* the name it had when it was taken */
+}
+
+static void clocks_apart(void **state)
+{
+        struct fixture *f = *state;
+        open_hq(f);
+        start_alone(f, "");
+        await(f, "/healthz", "\"status\":\"ok\"");
+        hq_shift_clock(f->hq, INT64_C(6) * 60 * 1000 * 1000);
+        await(f, "/healthz", "\"clock\"");
+        hq_shift_clock(f->hq, 0);
+        await(f, "/healthz", "\"status\":\"ok\"");
+}
+
+static void reads_keys_and_catalogue_again(void **state)
+{
+        struct fixture *f = *state;
+        open_hq(f);
+        start_alone(f, "");
+        assert_int_equal(post_one(f, "2023-09-19", "1"), 202);
+        all_heard(f);
+        kill(f->collector.pid, SIGHUP);
+        assert_int_equal(post_one(f, "2023-09-19", "2"), 202);
+        all_heard(f);
+        shell("chmod 644 @/keys/office-150200/sign.key", f->dir); /* what others may read is no key */
+        kill(f->collector.pid, SIGHUP);
+        await(f, "/healthz", "\"keys\"");
+        assert_int_equal(post_one(f, "2023-09-19", "3"), 202); /* the old ones stay */
+        all_heard(f);
+        shell("chmod 600 @/keys/office-150200/sign.key", f->dir);
+        kill(f->collector.pid, SIGHUP);
+        await(f, "/healthz", "\"status\":\"ok\"");
+}
+
+/* What HQ rejects later goes back to the clerk who dropped it. */
+static void rejected_after_it_was_taken(void **state)
+{
+        struct fixture *f = *state;
+        const char *good = "region,indicator,value\n150203,firearms_seized,5\n";
+        char inbox[2 * SCRATCH_PATH];
+        snprintf(inbox, sizeof inbox, "%s/inbox", f->dir);
+        open_hq(f);
+        start_alone(f, "");
+        await(f, "/healthz", "\"status\":\"ok\"");
+        hq_reject(f->hq, "2023-09-19");
+        scratch_write(scratch_path(inbox, "gunexp_2023-09-19.csv"), good, strlen(good));
+        int64_t since_ms = flow_now_ms();
+        while (!scratch_has(scratch_path(inbox, "rejected/gunexp_2023-09-19.csv")))
+                assert_true(flow_patient(since_ms));
+        char *errors = scratch_read(scratch_path(inbox, "rejected/gunexp_2023-09-19.csv.errors.csv"));
+        assert_non_null(errors);
+        assert_non_null(strstr(errors, "locked"));
+        free(errors);
 }
 
 /* Rule 8. */
@@ -359,7 +462,7 @@ static void another_outbox_reports(void **state)
         open_hq(f);
         start_alone(f, "");
         assert_int_equal(post_one(f, "2023-09-19", "1"), 202);
-        await(f, "/api/v1/reports?state=pending", "{\"reports\":[]}");
+        all_heard(f);
         hq_prefer_another(f->hq);
         await(f, "/healthz", "not_this_offices_outbox");
         assert_int_equal(post_one(f, "2023-09-19", "2"), 422);
@@ -374,7 +477,7 @@ static void another_outbox_reports(void **state)
         int64_t since_ms = flow_now_ms();
         while (post_one(f, "2023-09-19", "2") != 202)
                 assert_true(flow_patient(since_ms));
-        await(f, "/api/v1/reports?state=pending", "{\"reports\":[]}");
+        all_heard(f);
         assert_int_equal(hq_streams(f->hq), 2);
         assert_true(hq_stream(f->hq, 1)->known.turn > hq_stream(f->hq, 0)->known.turn + 1);
 }
@@ -384,12 +487,21 @@ static void another_outbox_reports(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-            CASE(takes_reports_with_hq_away),  CASE(refuses_with_reasons),
-            CASE(dry_runs_and_keys),           CASE(a_full_outbox),
-            CASE(without_a_catalogue),         CASE(the_inbox),
-            CASE(delivers_and_hears_verdicts), CASE(hq_comes_later),
-            CASE(hq_restored_from_a_backup),   CASE(outbox_restored_from_a_backup),
+            CASE(takes_reports_with_hq_away),
+            CASE(refuses_with_reasons),
+            CASE(dry_runs_and_keys),
+            CASE(a_full_outbox),
+            CASE(without_a_catalogue),
+            CASE(the_inbox),
+            CASE(delivers_and_hears_verdicts),
+            CASE(hq_comes_later),
+            CASE(hq_restored_from_a_backup),
+            CASE(outbox_restored_from_a_backup),
+            CASE(outbox_copied),
             CASE(another_outbox_reports),
+            CASE(clocks_apart),
+            CASE(reads_keys_and_catalogue_again),
+            CASE(rejected_after_it_was_taken),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

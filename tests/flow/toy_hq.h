@@ -44,7 +44,7 @@ void hq_prefer_another(struct hq *h);
 
 void hq_use_catalog(struct hq *h, const struct catalog *c); /* from the next greeting on */
 
-/* Sees no messages, or sees them again. */
-void hq_deaf(struct hq *h, bool deaf);
+/* Its clock goes ahead of everybody's, from the next message on. */
+void hq_shift_clock(struct hq *h, int64_t ahead_us);
 
 #endif
