@@ -85,7 +85,7 @@ static bool same_group(const struct scanning *g, int32_t first, const char *code
         return g->open && g->base.first == first && strcmp(g->code, code) == 0;
 }
 
-/* 1: a group to be read, 0: to be passed over. */
+/* Leaves it closed if it is to be passed over. */
 static int open_group(struct scanning *g, int32_t first, const char *code)
 {
         const struct catalog *c = g->r->catalog;
@@ -99,7 +99,7 @@ static int open_group(struct scanning *g, int32_t first, const char *code)
         memcpy(g->code, code, n + 1);
         g->r->standing.n = 0;
         g->open = true;
-        return 1;
+        return 0;
 }
 
 static int read_payload(struct scanning *g, sqlite3_stmt *q, struct report *report)
@@ -156,9 +156,11 @@ static int scan_row(struct scanning *g, sqlite3_stmt *q)
                 int rc = close_group(g);
                 if (rc == 0)
                         rc = open_group(g, first, code);
-                if (rc != 1)
+                if (rc != 0)
                         return rc;
         }
+        if (!g->open)
+                return 0;
         return fold(g, sqlite3_column_int64(q, 0));
 }
 
