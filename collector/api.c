@@ -1,6 +1,7 @@
 #include "collector/api.h"
 
 #include "collector/collector.h"
+#include "collector/watch.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -362,7 +363,7 @@ static void get_health(void *ctx, const struct http_request *q, struct http_repl
 {
         struct collector *c = ctx;
         (void)q;
-        collector_look_after(c);
+        watch_look(c);
         health_reply(c->health, a);
 }
 
@@ -370,7 +371,7 @@ static void get_metrics(void *ctx, const struct http_request *q, struct http_rep
 {
         struct collector *c = ctx;
         (void)q;
-        collector_look_after(c);
+        watch_look(c);
         _Atomic int64_t v[METRICS];
         for (size_t i = 0; i < METRICS; i++)
                 v[i] = c->counts[i];

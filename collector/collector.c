@@ -4,6 +4,8 @@
 #include "base/log.h"
 #include "collector/api.h"
 #include "collector/ledger.h"
+#include "collector/link.h"
+#include "collector/watch.h"
 
 #include <inttypes.h>
 #include <sodium.h>
@@ -31,17 +33,10 @@ enum {
         CLEAN_MS = 3600 * 1000,
         HINT_MS = 100,
         RESYNC_MS = 5000,
-        ANSWERS_MS = 30 * 1000, /* a peer that said something within it answers */
-        BACKLOG_MS = 60 * 1000, /* CONTRACT.md: a backlog that does not shrink */
-        PACK_MOST = 64 * 1024 * 1024,
 };
-static const int64_t clocks_apart_us = INT64_C(5) * 60 * 1000 * 1000;
 static const int64_t day_us = INT64_C(86400) * 1000 * 1000;
 
 static void stop(void *ctx);
-static void step(struct collector *c, struct uplink_event ev);
-static void arm(struct collector *c);
-static void look_soon(struct collector *c);
 
 /* ---- transactions */
 
@@ -79,7 +74,7 @@ int collector_commit(struct collector *c, struct err *e)
 }
 
 /* Ends a transaction: commits if all went well, else gives it up. What HQ said in it has to be said again. */
-static int conclude(struct collector *c, int code, struct err *e)
+int collector_conclude(struct collector *c, int code, struct err *e)
 {
         if (code == 0) {
                 code = collector_commit(c, e);
@@ -113,7 +108,7 @@ static void office_health(struct collector *c)
         health_raise(c->health, HEALTH_FAILING, "catalog", sentence);
 }
 
-static void use_catalog(struct collector *c, struct catalog *next, bool hqs)
+void collector_use_catalog(struct collector *c, struct catalog *next, bool hqs)
 {
         catalog_free(c->catalog);
         c->catalog = next;
@@ -163,7 +158,7 @@ static void find_catalog(struct collector *c)
         if (!found && dir)
                 found = folder_catalog(dir, LANG_EN);
         if (found)
-                use_catalog(c, found, hqs);
+                collector_use_catalog(c, found, hqs);
         else
                 office_health(c);
 }
@@ -181,475 +176,11 @@ bool collector_book(struct collector *c, struct parcel_book *b)
         return true;
 }
 
-/* ---- what the uplink wants done */
-
-static void tell_hq(struct collector *c, const struct wire_message *m)
-{
-        struct text bytes = {0};
-        wire_write(m, &bytes);
-        struct zframe frame = {(const uint8_t *)bytes.v, bytes.n};
-        /* What does not go out is asked again when the machine's patience ends. */
-        if (!text_failed(&bytes) && zpoll_send(c->link, NULL, 0, &frame, 1) == 0)
-                c->counts[METRIC_SENT]++;
-        text_close(&bytes);
-}
-
-static int by_form(const void *a, const void *b)
-{
-        int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-        return (x > y) - (x < y);
-}
-
-static void count_verdict(struct collector *c, const struct wire_verdict *v)
-{
-        static const enum collector_metric metric[] = {
-            [ACCEPTED] = METRIC_ACCEPTED, [SUPERSEDED] = METRIC_SUPERSEDED, [REJECTED] = METRIC_REJECTED};
-        c->counts[metric[v->verdict]]++;
-        if (v->verdict != REJECTED)
-                return;
-        char seq[24];
-        snprintf(seq, sizeof seq, "%" PRIu64, v->seq);
-        log_warn("HQ rejected a report", "seq", seq, "why",
-                 v->n_reasons ? reason_name(v->reasons[0].code) : "", NULL);
-}
-
-/* All verdicts, then each form they touched is settled once. */
-static int keep_verdicts(struct collector *c, const struct wire_verdicts *w, struct err *e)
-{
-        int64_t *forms = malloc((w->n + 1) * sizeof *forms), now_us = clock_us();
-        size_t n = 0;
-        int code = forms ? 0 : err_set(e, E_MEM, "out of memory");
-        for (size_t i = 0; code >= 0 && i < w->n; i++) {
-                code = outbox_keep_verdict(&c->outbox, w->stream, &w->v[i], now_us, &forms[n], e);
-                if (code == 1) {
-                        count_verdict(c, &w->v[i]);
-                        n++;
-                }
-        }
-        if (n > 0)
-                qsort(forms, n, sizeof *forms, by_form);
-        for (size_t i = 0; code >= 0 && c->catalog && i < n; i++)
-                if (i == 0 || forms[i] != forms[i - 1])
-                        code = ledger_settle(&c->outbox, c->catalog, forms[i], e);
-        free(forms);
-        return code < 0 ? code : 0;
-}
-
-static void keep(struct collector *c, const struct uplink_todo *todo)
-{
-        struct err e;
-        if (collector_begin(c, &e) < 0) {
-                c->resync = true;
-                return;
-        }
-        int code = 0;
-        if (todo->keep_turn)
-                outbox_keep_turn(&c->outbox, c->uplink.turn);
-        if (todo->keep_mark)
-                code = outbox_keep_mark(&c->outbox, c->uplink.mark, c->hq_version, c->hq_clock_us, clock_us(),
-                                        &e);
-        if (code == 0 && todo->keep_verdicts)
-                code = keep_verdicts(c, todo->keep_verdicts, &e);
-        if (conclude(c, code, &e) == 0 && todo->keep_verdicts && c->inbox)
-                inbox_tell(c->inbox, &c->outbox);
-}
-
-static void keep_piece(struct collector *c, const struct wire_piece *p)
-{
-        if (p->offset == 0)
-                text_clear(&c->pieces);
-        if (p->offset == c->pieces.n && p->size <= PACK_MOST)
-                text_bytes(&c->pieces, p->bytes.p, p->bytes.n);
-}
-
-/* The catalogue the pieces make, if it is the one that was wanted and can be read. */
-static struct catalog *assembled(struct collector *c)
-{
-        uint8_t digest[CATALOG_DIGEST];
-        struct faults faults = {0};
-        struct catalog *next = NULL;
-        crypto_generichash(digest, sizeof digest, (const uint8_t *)text_c(&c->pieces), c->pieces.n, NULL, 0);
-        if (!text_failed(&c->pieces) && memcmp(digest, c->uplink.wanted_catalog, sizeof digest) == 0)
-                next = catalog_unpack(c->pieces.v, c->pieces.n, &faults);
-        faults_close(&faults);
-        return next;
-}
-
-static struct uplink_event take_catalog(struct collector *c)
-{
-        struct err e;
-        struct catalog *next = assembled(c);
-        bool kept = false;
-        if (next && collector_begin(c, &e) == 0)
-                kept =
-                    conclude(c, outbox_catalog_keep(&c->outbox, next->digest, c->pieces.v, c->pieces.n, &e),
-                             &e) == 0;
-        text_close(&c->pieces);
-        if (kept) {
-                use_catalog(c, next, true);
-                health_clear(c->health, "hq-catalog");
-                look_soon(c);
-        } else {
-                catalog_free(next);
-                log_error("HQ's catalogue cannot be used; the old one stays", NULL);
-                health_raise(c->health, HEALTH_FAILING, "hq-catalog",
-                             "HQ's catalogue cannot be read by this version");
-        }
-        return (struct uplink_event){
-            .kind = UPLINK_CATALOG_KEPT, .catalog = c->uplink.wanted_catalog, .known = kept};
-}
-
-/* Up to which report of this stream all verdicts are kept. */
-static uint64_t decided(struct collector *c)
-{
-        struct arena a = {0};
-        struct err e;
-        const struct wire_wanted *w;
-        size_t n;
-        uint64_t upto = 0;
-        if (outbox_wanted(&c->outbox, &a, &w, &n, &e) < 0)
-                collector_trouble(c, &e);
-        else
-                for (size_t i = 0; i < n; i++)
-                        if (stream_same(w[i].stream, c->outbox.now.stream))
-                                upto = w[i].from - 1;
-        arena_close(&a);
-        return upto;
-}
-
-static void describe_start(struct collector *c, struct uplink_start *s)
-{
-        *s = (struct uplink_start){0};
-        outbox_start(&c->outbox, s);
-        s->has_catalog = c->catalog;
-        if (c->catalog)
-                memcpy(s->catalog, c->catalog->digest, sizeof s->catalog);
-        s->decided = decided(c);
-}
-
-/* false: the disk did not let us; the conversation begins again later. */
-static bool open_stream(struct collector *c, uint64_t after)
-{
-        struct err e;
-        char text[2 * STREAM_ID + 1];
-        if (collector_begin(c, &e) < 0 || conclude(c, outbox_fork(&c->outbox, after, clock_us(), &e), &e) < 0)
-                return false;
-        c->counts[METRIC_FORKS]++;
-        stream_text(c->outbox.now.stream, text);
-        log_warn("a new stream begins", "stream", text, NULL);
-        return true;
-}
-
-static void greet(struct collector *c)
-{
-        struct arena a = {0};
-        struct err e;
-        struct wire_message m = {.kind = WIRE_GREETING};
-        struct wire_greeting *g = &m.greeting;
-        const struct uplink *u = &c->uplink;
-        *g = (struct wire_greeting){.office = u->office,
-                                    .stream = u->stream,
-                                    .turn = u->turn,
-                                    .head = u->head.seq,
-                                    .floor = u->floor.seq,
-                                    .floor_hash = u->floor.hash,
-                                    .has_catalog = u->has_catalog,
-                                    .clock_us = clock_us(),
-                                    .version = c->outbox.now.version,
-                                    .program = "sumu-collector " SUMU_VERSION};
-        memcpy(g->catalog, u->catalog, sizeof g->catalog);
-        if (outbox_wanted(&c->outbox, &a, &g->wanted, &g->n_wanted, &e) < 0)
-                collector_trouble(c, &e);
-        else
-                tell_hq(c, &m);
-        arena_close(&a);
-}
-
-static struct uplink_event look_up(struct collector *c, uint64_t seq)
-{
-        struct err e;
-        struct uplink_event ev = {.kind = UPLINK_LOOKED_UP, .point = {.seq = seq}};
-        int code = outbox_hash(&c->outbox, seq, &ev.point.hash, &e);
-        if (code < 0)
-                collector_trouble(c, &e);
-        ev.known = code == 1;
-        return ev;
-}
-
-static void ask_hash(struct collector *c, uint64_t seq)
-{
-        tell_hq(c, &(struct wire_message){
-                       .kind = WIRE_HASH_ASK,
-                       .hash = {.office = c->uplink.office, .stream = c->uplink.stream, .seq = seq}});
-}
-
-static void ask_verdicts(struct collector *c)
-{
-        const struct uplink *u = &c->uplink;
-        tell_hq(c, &(struct wire_message){
-                       .kind = WIRE_VERDICTS_ASK,
-                       .verdicts_ask = {.office = u->office, .stream = u->stream, .from = u->decided + 1}});
-}
-
-static void ask_catalog(struct collector *c)
-{
-        struct wire_message m = {.kind = WIRE_CATALOG_ASK, .catalog_ask = {.offset = c->uplink.fetched}};
-        memcpy(m.catalog_ask.digest, c->uplink.wanted_catalog, sizeof m.catalog_ask.digest);
-        tell_hq(c, &m);
-}
-
-static int write_batch(struct collector *c, const struct uplink_todo *todo, struct text *out,
-                       struct point *head)
-{
-        struct arena a = {0};
-        struct err e;
-        struct wire_message m = {.kind = WIRE_BATCH};
-        int code = outbox_batch(&c->outbox, todo->send_after, todo->send_bytes, &a, &m.batch, head, &e);
-        if (code < 0)
-                collector_trouble(c, &e);
-        if (code == 0 && m.batch.n > 0) {
-                chain_sign(c->uplink.office, m.batch.stream, head->seq, head->hash, c->keys.sign_secret,
-                           m.batch.signature);
-                memcpy(m.batch.key, c->keys.sign_id, sizeof m.batch.key);
-                wire_write(&m, out);
-        }
-        arena_close(&a);
-        return code == 0 && m.batch.n > 0 && !text_failed(out) ? 0 : -1;
-}
-
-static struct uplink_event send_reports(struct collector *c, const struct uplink_todo *todo)
-{
-        struct uplink_event ev = {.kind = UPLINK_SENT};
-        struct text bytes = {0};
-        struct point head = {0};
-        if (write_batch(c, todo, &bytes, &head) == 0) {
-                struct zframe frame = {(const uint8_t *)bytes.v, bytes.n};
-                if (zpoll_send(c->link, NULL, 0, &frame, 1) == 0) {
-                        ev.seq = head.seq;
-                        ev.bytes = bytes.n;
-                        outbox_note_sent(&c->outbox, head.seq);
-                        c->counts[METRIC_SENT]++;
-                }
-        }
-        text_close(&bytes);
-        return ev;
-}
-
-/* Events to come, in the order of what caused them. */
-struct events {
-        struct uplink_event v[8];
-        size_t n;
-        struct uplink_start start; /* of STREAM_OPENED */
-};
-
-static void events_add(struct events *q, struct uplink_event ev)
-{
-        PRE(q->n < sizeof q->v / sizeof *q->v);
-        q->v[q->n++] = ev;
-}
-
-static struct uplink_event events_next(struct events *q)
-{
-        struct uplink_event first = q->v[0];
-        memmove(q->v, q->v + 1, --q->n * sizeof *q->v);
-        return first;
-}
-
-static struct uplink_event stream_opened(struct collector *c, struct events *q)
-{
-        describe_start(c, &q->start);
-        return (struct uplink_event){.kind = UPLINK_STREAM_OPENED, .start = &q->start};
-}
-
-/* In the order of struct uplink_todo. */
-static void perform(struct collector *c, const struct uplink_todo *todo, struct events *q)
-{
-        if (todo->log)
-                log_warn("uplink", "state", uplink_state_word(c->uplink.state), "says", todo->log, NULL);
-        if (todo->mark_clock_us) {
-                c->hq_clock_us = todo->mark_clock_us;
-                c->hq_version = todo->mark_version;
-        }
-        if (todo->keep_turn || todo->keep_mark || todo->keep_verdicts)
-                keep(c, todo);
-        if (todo->keep_piece)
-                keep_piece(c, todo->keep_piece);
-        if (todo->catalog_complete)
-                events_add(q, take_catalog(c));
-        if (todo->fork && open_stream(c, todo->fork_after))
-                events_add(q, stream_opened(c, q));
-        if (todo->greet)
-                greet(c);
-        if (todo->look_up)
-                events_add(q, look_up(c, todo->look_up_seq));
-        if (todo->ask_hash)
-                ask_hash(c, todo->ask_seq);
-        if (todo->ask_verdicts)
-                ask_verdicts(c);
-        if (todo->ask_catalog)
-                ask_catalog(c);
-        if (todo->send)
-                events_add(q, send_reports(c, todo));
-}
-
-/* HQ has told of a later stream, or that there is none (rule 8). */
-static void keep_passed(struct collector *c)
-{
-        struct err e;
-        bool passed = !uplink_is_last(&c->uplink);
-        if (c->uplink.last_turn == 0 || passed == c->outbox.now.passed || collector_begin(c, &e) < 0)
-                return;
-        outbox_keep_passed(&c->outbox, passed);
-        conclude(c, 0, &e);
-}
-
-static void step(struct collector *c, struct uplink_event ev)
-{
-        struct events q = {0};
-        struct uplink_todo todo;
-        events_add(&q, ev);
-        while (q.n > 0 && !c->stopping) {
-                ev = events_next(&q);
-                ev.now_ms = clock_monotonic_ms();
-                uplink_step(&c->uplink, &ev, &todo);
-                perform(c, &todo, &q);
-        }
-        if (c->stopping)
-                return;
-        keep_passed(c);
-        arm(c);
-}
-
 void collector_grew(struct collector *c, size_t reports, size_t rows)
 {
         c->counts[METRIC_REPORTS] += (int64_t)reports;
         c->counts[METRIC_ROWS] += (int64_t)rows;
-        step(c, (struct uplink_event){.kind = UPLINK_GREW, .point = c->outbox.now.head});
-}
-
-/* ---- the link */
-
-static void on_message(void *ctx, const struct zmessage *m)
-{
-        struct collector *c = ctx;
-        struct wire_message message;
-        struct err e;
-        c->counts[METRIC_RECEIVED]++;
-        c->heard_ms = clock_monotonic_ms();
-        arena_reset(&c->message);
-        if (m->n != 1 || wire_read(m->frames[0].bytes, m->frames[0].n, &c->message, &message, &e) < 0) {
-                c->counts[METRIC_DROPPED]++;
-                log_warn("a message of HQ cannot be read", "why", m->n == 1 ? e.text : "more than one frame",
-                         NULL);
-                return;
-        }
-        if (message.kind == WIRE_WELCOME)
-                c->hq_ahead_us = message.welcome.mark.clock_us - clock_us();
-        else if (message.kind == WIRE_MARK)
-                c->hq_ahead_us = message.mark.clock_us - clock_us();
-        step(c, (struct uplink_event){.kind = UPLINK_MESSAGE, .message = &message});
-}
-
-static void on_link(void *ctx, enum zlink what)
-{
-        struct collector *c = ctx;
-        log_info(what == ZLINK_UP ? "connected to HQ" : "HQ is away", NULL);
-        step(c, (struct uplink_event){.kind = what == ZLINK_UP ? UPLINK_LINK_UP : UPLINK_LINK_DOWN});
-}
-
-static int connect_hq(struct collector *c, struct err *e)
-{
-        struct zcurve curve = {.public_key = c->keys.curve_public,
-                               .secret_key = c->keys.curve_secret,
-                               .server_key = c->keys.aggregator};
-        return zpoll_dealer(&c->link, &c->loop, c->zmq, config_text(c->config, "aggregator"), &curve,
-                            on_message, on_link, c, e);
-}
-
-/* ---- health */
-
-static void look_at_link(struct collector *c)
-{
-        char sentence[360];
-        const struct uplink *u = &c->uplink;
-        if (u->state == UPLINK_STOPPED) {
-                snprintf(sentence, sizeof sentence, "HQ takes no reports from this outbox: %s (%s)",
-                         u->stop_text, u->stop_code);
-                health_raise(c->health, HEALTH_FAILING, "stopped", sentence);
-                health_clear(c->health, "hq");
-                return;
-        }
-        health_clear(c->health, "stopped");
-        if (u->state == UPLINK_OPEN)
-                health_clear(c->health, "hq");
-        else
-                health_raise(c->health, HEALTH_DEGRADED, "hq",
-                             "HQ is not reached; reports are kept and sent later");
-}
-
-static void look_at_clock(struct collector *c)
-{
-        int64_t apart = c->hq_ahead_us < 0 ? -c->hq_ahead_us : c->hq_ahead_us;
-        if (apart <= clocks_apart_us) {
-                health_clear(c->health, "clock");
-                return;
-        }
-        char sentence[120];
-        snprintf(sentence, sizeof sentence, "HQ's clock is %" PRId64 " seconds %s ours", apart / 1000000,
-                 c->hq_ahead_us > 0 ? "ahead of" : "behind");
-        health_raise(c->health, HEALTH_DEGRADED, "clock", sentence);
-}
-
-static void look_at_backlog(struct collector *c)
-{
-        const struct outbox_now *n = &c->outbox.now;
-        int64_t now_ms = clock_monotonic_ms();
-        bool answers = c->uplink.state != UPLINK_DOWN && c->heard_ms && now_ms - c->heard_ms < ANSWERS_MS;
-        if (!answers || n->mark.seq >= n->head.seq || n->mark.seq > c->shrank_mark)
-                c->shrank_ms = now_ms;
-        c->shrank_mark = n->mark.seq;
-        if (now_ms - c->shrank_ms > BACKLOG_MS)
-                health_raise(c->health, HEALTH_FAILING, "backlog", "reports wait although HQ answers");
-        else
-                health_clear(c->health, "backlog");
-}
-
-static void look_at_outbox(struct collector *c)
-{
-        uint64_t waiting = outbox_waiting(&c->outbox), most = config_number(c->config, "outbox.max_bytes");
-        if (waiting + OUTBOX_OVERHEAD >= most)
-                health_raise(c->health, HEALTH_FAILING, "outbox", "the outbox is full: new input is refused");
-        else if (waiting / 4 >= most / 5)
-                health_raise(c->health, HEALTH_DEGRADED, "outbox",
-                             "the outbox is more than four fifths full");
-        else
-                health_clear(c->health, "outbox");
-        if (c->outbox.now.passed)
-                health_raise(c->health, HEALTH_FAILING, "not_this_offices_outbox",
-                             "another outbox reports for this office now: new input is refused; start with "
-                             "--take-over "
-                             "to continue here");
-        else
-                health_clear(c->health, "not_this_offices_outbox");
-        if (c->take_over)
-                health_raise(c->health, HEALTH_DEGRADED, "take-over",
-                             "the new stream begins when HQ has all of the old one");
-        else
-                health_clear(c->health, "take-over");
-}
-
-void collector_look_after(struct collector *c)
-{
-        look_at_link(c);
-        look_at_clock(c);
-        look_at_backlog(c);
-        look_at_outbox(c);
-        c->counts[METRIC_HEAD] = (int64_t)c->outbox.now.head.seq;
-        c->counts[METRIC_MARK] = (int64_t)c->outbox.now.mark.seq;
-        c->counts[METRIC_WAITING] = (int64_t)outbox_waiting(&c->outbox);
-        c->counts[METRIC_QUOTA] = (int64_t)config_number(c->config, "outbox.max_bytes");
-        c->counts[METRIC_LINK] = c->uplink.state == UPLINK_OPEN;
-        c->counts[METRIC_LATE] = (int64_t)zpoll_late(c->link);
+        link_step(c, (struct uplink_event){.kind = UPLINK_GREW, .point = c->outbox.now.head});
 }
 
 /* ---- the inbox */
@@ -717,7 +248,7 @@ static void on_look(uv_timer_t *t)
 }
 
 /* Something moved: look soon, but not more than once a second, for our own moves are heard here too. */
-static void look_soon(struct collector *c)
+void collector_look_soon(struct collector *c)
 {
         int64_t since = clock_monotonic_ms() - c->looked_ms;
         int64_t in_ms = since < INBOX_STILL_MS ? INBOX_STILL_MS - since + HINT_MS : HINT_MS;
@@ -728,7 +259,7 @@ static void look_soon(struct collector *c)
 static void on_hint(uv_fs_event_t *h, const char *name, int events, int status)
 {
         (void)name, (void)events, (void)status;
-        look_soon(h->data);
+        collector_look_soon(h->data);
 }
 
 static int start_inbox(struct collector *c, struct err *e)
@@ -764,10 +295,10 @@ static bool trim(struct collector *c)
                 code = outbox_trim(&c->outbox, clock_us(), c->keep_us, &e);
                 more |= code;
         }
-        if (conclude(c, code < 0 ? code : 0, &e) < 0)
+        if (collector_conclude(c, code < 0 ? code : 0, &e) < 0)
                 return false;
         if (c->outbox.now.floor.seq != floor)
-                step(c, (struct uplink_event){.kind = UPLINK_TRIMMED, .point = c->outbox.now.floor});
+                link_step(c, (struct uplink_event){.kind = UPLINK_TRIMMED, .point = c->outbox.now.floor});
         return more == 1;
 }
 
@@ -802,13 +333,11 @@ static void tend(struct collector *c, int64_t now_ms)
 /* Where everything of the old stream is safe at HQ, the new one may begin: nothing can come twice. */
 static void take_over(struct collector *c)
 {
-        struct events q = {0};
         const struct outbox_now *n = &c->outbox.now;
         if (n->turn == 0 && !n->passed) {
                 c->take_over = false; /* HQ has never heard of this stream: it will be the last */
-        } else if (n->mark.seq == n->head.seq && open_stream(c, n->head.seq)) {
+        } else if (n->mark.seq == n->head.seq && link_open_stream(c, n->head.seq)) {
                 c->take_over = false;
-                step(c, stream_opened(c, &q));
         }
 }
 
@@ -837,7 +366,7 @@ static void try_disk(struct collector *c)
 
 static void chores(struct collector *c, int64_t now_ms)
 {
-        collector_look_after(c);
+        watch_look(c);
         if (c->troubled)
                 try_disk(c);
         if (!c->stopping)
@@ -857,11 +386,11 @@ static void on_timer(uv_timer_t *t)
                 chores(c, now_ms);
         }
         if (!c->stopping && deadline && now_ms >= deadline)
-                step(c, (struct uplink_event){.kind = UPLINK_TICK});
-        arm(c);
+                link_step(c, (struct uplink_event){.kind = UPLINK_TICK});
+        collector_arm(c);
 }
 
-static void arm(struct collector *c)
+void collector_arm(struct collector *c)
 {
         int64_t now_ms = clock_monotonic_ms(), due = uplink_deadline(&c->uplink);
         if (c->stopping)
@@ -903,11 +432,8 @@ static void reload_keys(struct collector *c)
                 return;
         }
         health_clear(c->health, "keys");
-        zpoll_close(c->link, NULL, NULL);
-        c->link = NULL;
         use_keys(c, &fresh);
-        step(c, (struct uplink_event){.kind = UPLINK_LINK_DOWN});
-        if (connect_hq(c, &e) < 0) {
+        if (link_renew(c, &e) < 0) {
                 log_error("cannot connect", "why", e.text, NULL);
                 c->status = DAEMON_FAILED;
                 stop(c);
@@ -920,9 +446,10 @@ static void reload_catalog(struct collector *c)
         struct catalog *next = dir && !c->catalog_is_hqs ? folder_catalog(dir, LANG_EN) : NULL;
         if (!next)
                 return;
-        use_catalog(c, next, false);
-        step(c, (struct uplink_event){.kind = UPLINK_CATALOG_KEPT, .catalog = next->digest, .known = true});
-        look_soon(c);
+        collector_use_catalog(c, next, false);
+        link_step(c,
+                  (struct uplink_event){.kind = UPLINK_CATALOG_KEPT, .catalog = next->digest, .known = true});
+        collector_look_soon(c);
 }
 
 static void reload(void *ctx)
@@ -1000,15 +527,9 @@ static int start_http(struct collector *c, struct err *e)
 
 static int start(struct collector *c, struct err *e)
 {
-        struct uplink_start s;
         int code = start_outbox(c, e);
-        if (code < 0)
-                return code;
-        describe_start(c, &s);
-        uplink_init(&c->uplink, &s);
-        arena_init(&c->message, 2 * (size_t)WIRE_ARENA);
-        c->zmq = zpoll_context(e);
-        code = c->zmq ? connect_hq(c, e) : E_IO;
+        if (code == 0)
+                code = link_open(c, e);
         if (code == 0)
                 code = start_http(c, e);
         if (code == 0)
@@ -1057,7 +578,7 @@ static int run(struct collector *c)
                 c->signals = daemon_signals(&c->loop, stop, reload, c);
                 log_info("listening", "office", c->outbox.office, "http", http_address(c->http), "hq",
                          config_text(c->config, "aggregator"), NULL);
-                arm(c);
+                collector_arm(c);
         } else {
                 log_error("cannot start", "why", e.text, NULL);
                 c->status = DAEMON_FAILED;

@@ -73,21 +73,24 @@ extern const struct metric collector_metrics[];
 
 int collector_run(const struct config *config, enum lang lang, bool take_over, bool check_only);
 
-/* ---- for the api and the inbox */
+/* ---- for its parts: api, inbox, link, watch */
 
 /* The book to enter into; false: there is no catalogue, or this office is not in it. */
 bool collector_book(struct collector *c, struct parcel_book *b);
 
-/* A transaction of the outbox, and what everybody has to do after it. `begin` and `commit` raise and clear
- * /healthz, and a broken disk stops the process. */
+/* A transaction of the outbox. Trouble shows in /healthz until a commit succeeds, and a broken disk stops the
+ * process. `conclude` commits what went well (code 0) and gives up what did not; HQ then has to say its part
+ * again. */
 int collector_begin(struct collector *c, struct err *e);
 int collector_commit(struct collector *c, struct err *e);
+int collector_conclude(struct collector *c, int code, struct err *e);
 void collector_trouble(struct collector *c, const struct err *e);
 
 /* After reports were committed: they are counted and the uplink hears of them. */
 void collector_grew(struct collector *c, size_t reports, size_t rows);
 
-/* Brings /healthz and the gauges up to date. */
-void collector_look_after(struct collector *c);
+void collector_use_catalog(struct collector *c, struct catalog *next, bool hqs); /* ours from here on */
+void collector_look_soon(struct collector *c);                                   /* into the inbox */
+void collector_arm(struct collector *c); /* the timer, for the uplink's next deadline */
 
 #endif
