@@ -229,7 +229,7 @@ static bool answer_verify(struct call *k)
                 return false;
         struct api *a = k->api;
         struct verify_ask ask = {a->path, k->c, a->o.now_us(), a->o.sign_key, a->o.ctx};
-        int rc = verify_job_ask(a->job, &ask, &run, &k->a->body, &k->e);
+        int rc = verify_job_ask(a->job, &ask, &run, k->lang, &k->a->body, &k->e);
         if (rc < 0)
                 return call_refuse_store(k, rc);
         if (rc == VERIFY_JOB_UNKNOWN)

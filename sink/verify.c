@@ -373,7 +373,7 @@ struct chain {
         bool signature;
 };
 
-static void fault(struct chain *ch, uint64_t seq, const char *what)
+static void fault(struct chain *ch, uint64_t seq, enum verify_fault_code code)
 {
         struct verify *v = ch->k->v;
         ch->faulty = true;
@@ -384,7 +384,7 @@ static void fault(struct chain *ch, uint64_t seq, const char *what)
         snprintf(f->office, sizeof f->office, "%s", ch->office);
         stream_text(ch->stream, f->stream);
         f->seq = seq;
-        f->what = what;
+        f->code = code;
 }
 
 static bool column_bytes(sqlite3_stmt *q, int at, void *out, size_t n)
@@ -420,13 +420,13 @@ static void check_signature(struct chain *ch, uint64_t seq, struct hash hash)
         if (!column_bytes(ch->signatures, 1, signed_hash.b, HASH) ||
             !column_bytes(ch->signatures, 2, signature, SIGNATURE) ||
             !column_bytes(ch->signatures, 3, id, sizeof id)) {
-                fault(ch, seq, "a signature is not whole");
+                fault(ch, seq, VERIFY_NO_SIGNATURE);
         } else if (!hash_same(signed_hash, hash)) {
-                fault(ch, seq, "a signature is over another hash");
+                fault(ch, seq, VERIFY_OTHER_HASH);
         } else if (!k->ask->sign_key || !k->ask->sign_key(k->ask->ctx, ch->office, id, key)) {
                 k->v->unknown_keys++;
         } else if (!chain_verify(ch->office, ch->stream, seq, hash, key, signature)) {
-                fault(ch, seq, "a signature is wrong");
+                fault(ch, seq, VERIFY_FORGED);
         } else {
                 k->v->signed_well++;
         }
@@ -441,7 +441,7 @@ static int check_signatures(struct chain *ch, uint64_t seq, struct hash hash)
                 if (at == seq)
                         check_signature(ch, seq, hash);
                 else
-                        fault(ch, at, "a signature is of a report that is not there");
+                        fault(ch, at, VERIFY_UNSIGNED_REPORT);
                 rc = next_signature(ch);
         }
         return rc;
@@ -474,14 +474,14 @@ static int check_report(struct chain *ch, sqlite3_stmt *q)
         r.payload = r.payload ? r.payload : (const uint8_t *)"";
         if (!column_bytes(q, HASH_BYTES, stored.b, HASH) ||
             !column_bytes(q, CATALOG, r.catalog, sizeof r.catalog)) {
-                fault(ch, seq, "a hash is not whole");
+                fault(ch, seq, VERIFY_NO_HASH);
                 return 0;
         }
         bool linked = seq == ch->seq + 1;
         if (!linked && !is_skipped(ch, ch->seq + 1, seq - 1))
-                fault(ch, ch->seq + 1, "reports are missing");
+                fault(ch, ch->seq + 1, VERIFY_MISSING);
         if (linked && !hash_same(chain_next(ch->office, ch->stream, seq, ch->hash, &r), stored))
-                fault(ch, seq, "the report is not the one that was hashed");
+                fault(ch, seq, VERIFY_CHANGED);
         ch->seq = seq;
         ch->hash = stored;
         return check_signatures(ch, seq, stored);
@@ -506,9 +506,9 @@ static int walk_chain(struct chain *ch)
         if (rc != 0)
                 return rc;
         if (ch->seq == ch->mark && !hash_same(ch->hash, ch->mark_hash))
-                fault(ch, ch->mark, "the mark has another hash");
+                fault(ch, ch->mark, VERIFY_OTHER_MARK);
         else if (ch->seq > ch->mark || (ch->seq < ch->mark && !is_skipped(ch, ch->seq + 1, ch->mark)))
-                fault(ch, ch->mark, "the mark is not at the last report");
+                fault(ch, ch->mark, VERIFY_WRONG_MARK);
         return 0;
 }
 
@@ -543,7 +543,7 @@ static int check_chains(struct checking *k)
                 const char *office = (const char *)sqlite3_column_text(q, 1);
                 snprintf(ch.office, sizeof ch.office, "%s", office ? office : "");
                 if (!column_bytes(q, 2, ch.stream.b, STREAM_ID) || !column_bytes(q, 4, ch.mark_hash.b, HASH))
-                        fault(&ch, ch.mark, "the stream's row is not whole");
+                        fault(&ch, ch.mark, VERIFY_NO_STREAM);
                 else if ((rc = read_skips(&ch)) == 0)
                         rc = walk_chain(&ch);
                 free(ch.skips);
@@ -632,16 +632,24 @@ static void print_difference(struct text *t, const struct verify_difference *d)
         text_add(t, "}");
 }
 
-static void print_fault(struct text *t, const struct verify_fault *f)
+static void print_fault(struct text *t, const struct verify_fault *f, enum lang lang)
 {
+        static const struct {
+                const char *code, *en, *zh;
+        } sentences[VERIFY_FAULTS] = {
+#define FAULT(name, code, en, zh) [VERIFY_##name] = {#code, en, zh},
+#include "sink/verify_faults.def"
+#undef FAULT
+        };
         text_add(t, "{\"office\":");
         text_json(t, f->office);
-        text_printf(t, ",\"stream\":\"%s\",\"seq\":%llu,\"what\":", f->stream, (unsigned long long)f->seq);
-        text_json(t, f->what);
+        text_printf(t, ",\"stream\":\"%s\",\"seq\":%llu,\"code\":\"%s\",\"what\":", f->stream,
+                    (unsigned long long)f->seq, sentences[f->code].code);
+        text_json(t, lang == LANG_ZH ? sentences[f->code].zh : sentences[f->code].en);
         text_add(t, "}");
 }
 
-void verify_print(const struct verify *v, struct text *t)
+void verify_print(const struct verify *v, enum lang lang, struct text *t)
 {
         text_printf(t, "\"version\":%llu,\"totals\":%llu,\"agree\":%llu,\"differing\":%llu,\"differ\":[",
                     (unsigned long long)v->version, (unsigned long long)v->totals,
@@ -655,7 +663,7 @@ void verify_print(const struct verify *v, struct text *t)
                     (unsigned long long)v->intact, (unsigned long long)v->faulty);
         for (size_t i = 0; i < v->n_faults; i++) {
                 text_add(t, i ? "," : "");
-                print_fault(t, &v->faults[i]);
+                print_fault(t, &v->faults[i], lang);
         }
         text_printf(t, "],\"signatures\":{\"checked\":%llu,\"good\":%llu,\"unknown_key\":%llu}",
                     (unsigned long long)v->signatures, (unsigned long long)v->signed_well,

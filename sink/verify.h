@@ -34,10 +34,17 @@ struct verify_difference {
         struct cell stored, computed; /* facts 0: absent */
 };
 
+enum verify_fault_code {
+#define FAULT(name, code, en, zh) VERIFY_##name,
+#include "sink/verify_faults.def"
+#undef FAULT
+        VERIFY_FAULTS
+};
+
 struct verify_fault { /* of a stream */
         char office[CODE_MAX + 1], stream[2 * STREAM_ID + 1];
         uint64_t seq;
-        const char *what; /* static */
+        enum verify_fault_code code;
 };
 
 struct verify {
@@ -55,7 +62,8 @@ struct verify {
 };
 
 int verify_run(struct verify *v, const struct verify_ask *ask, struct err *e); /* into a zeroed one */
-void verify_print(const struct verify *v, struct text *json); /* members of an object, without its braces */
+void verify_print(const struct verify *v, enum lang lang,
+                  struct text *json); /* members of an object, without braces */
 void verify_close(struct verify *v);
 
 #endif

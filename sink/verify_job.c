@@ -88,7 +88,7 @@ static void wait_a_moment(struct verify_job *j, uint64_t wanted)
                 uv_cond_timedwait(&j->changed, &j->lock, until - now);
 }
 
-static int tell(struct verify_job *j, uint64_t wanted, struct text *out, struct err *e)
+static int tell(struct verify_job *j, uint64_t wanted, enum lang lang, struct text *out, struct err *e)
 {
         if (j->run != wanted || !j->run)
                 return VERIFY_JOB_UNKNOWN;
@@ -101,13 +101,13 @@ static int tell(struct verify_job *j, uint64_t wanted, struct text *out, struct 
         if (j->rc != 0)
                 return err_set(e, j->rc, "%s", j->e.text);
         text_printf(out, "{\"run\":%llu,\"state\":\"done\",", (unsigned long long)j->run);
-        verify_print(&j->verify, out);
+        verify_print(&j->verify, lang, out);
         text_add(out, "}");
         return VERIFY_JOB_DONE;
 }
 
-int verify_job_ask(struct verify_job *j, const struct verify_ask *ask, uint64_t *wanted, struct text *out,
-                   struct err *e)
+int verify_job_ask(struct verify_job *j, const struct verify_ask *ask, uint64_t *wanted, enum lang lang,
+                   struct text *out, struct err *e)
 {
         uv_mutex_lock(&j->lock);
         if (!*wanted) {
@@ -116,7 +116,7 @@ int verify_job_ask(struct verify_job *j, const struct verify_ask *ask, uint64_t 
                 *wanted = j->run;
         }
         wait_a_moment(j, *wanted);
-        int rc = tell(j, *wanted, out, e);
+        int rc = tell(j, *wanted, lang, out, e);
         uv_mutex_unlock(&j->lock);
         return rc;
 }

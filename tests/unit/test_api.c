@@ -872,7 +872,7 @@ static const char *faults(void)
 {
         static char out[1024];
         json_t *v = verify();
-        snprintf(out, sizeof out, "%s", list_of(json_object_get(v, "faults"), "office seq what"));
+        snprintf(out, sizeof out, "%s", list_of(json_object_get(v, "faults"), "office seq code"));
         json_decref(v);
         return out;
 }
@@ -946,25 +946,25 @@ static void verify_finds_reports(void **state)
         fill_for_verify();
         toy_store_sql(&sink.store,
                       "UPDATE report_ SET submitted_at = submitted_at + 1 WHERE office = 'oA' AND seq = 2");
-        assert_string_equal(faults(), "oA 2 the report is not the one that was hashed");
+        assert_string_equal(faults(), "oA 2 report_changed");
         toy_store_sql(&sink.store,
                       "UPDATE report_ SET submitted_at = submitted_at - 1 WHERE office = 'oA' AND seq = 2");
         assert_string_equal(faults(), "");
         toy_store_sql(&sink.store,
                       "UPDATE signature_ SET signature = zeroblob(64) WHERE seq = 1 AND stream = 2");
-        assert_string_equal(faults(), "oB 1 a signature is wrong");
+        assert_string_equal(faults(), "oB 1 signature_wrong");
         toy_store_sql(&sink.store, "DELETE FROM signature_ WHERE stream = 2");
         assert_string_equal(faults(), "");
         toy_store_sql(&sink.store, "DELETE FROM signature_ WHERE stream = 1 AND seq = 2; DELETE FROM report_ "
                                    "WHERE office = 'oA' AND seq = 2");
-        assert_string_equal(faults(), "oA 2 reports are missing");
+        assert_string_equal(faults(), "oA 2 reports_missing");
         toy_store_sql(
             &sink.store,
             "INSERT INTO skip_(office, stream, from_seq, to_seq, skipped_at, version) SELECT office, stream, "
             "2, 2, 1, 1 FROM stream_ WHERE id = 1");
         assert_string_equal(faults(), ""); /* an operator let it go on */
         toy_store_sql(&sink.store, "UPDATE stream_ SET seq = 9 WHERE id = 1");
-        assert_string_equal(faults(), "oA 9 the mark is not at the last report");
+        assert_string_equal(faults(), "oA 9 mark_misplaced");
 }
 
 static void a_new_catalogue(void **state)
