@@ -36,20 +36,19 @@ enum {
 };
 static const int64_t day_us = INT64_C(86400) * 1000 * 1000;
 
-static void stop(void *ctx);
-
 /* ---- transactions */
 
 void collector_trouble(struct collector *c, const struct err *e)
 {
-        if (!c->troubled || outbox_broken(&c->outbox))
+        if (!c->troubled)
                 log_error("the outbox refuses", "why", e->text, NULL);
         c->troubled = true;
         health_raise(c->health, HEALTH_FAILING, "disk", e->text);
         if (!outbox_broken(&c->outbox))
                 return;
         c->status = DAEMON_BROKEN;
-        stop(c);
+        c->ending = true; /* from the timer: here a request may be under way */
+        collector_arm(c);
 }
 
 int collector_begin(struct collector *c, struct err *e)
@@ -133,14 +132,14 @@ static struct catalog *kept_catalog(struct collector *c)
 }
 
 /* NULL, with the faults logged. */
-static struct catalog *folder_catalog(const char *dir, enum lang lang)
+static struct catalog *folder_catalog(const char *dir)
 {
         struct faults faults = {0};
         struct err e = {0};
         struct catalog *found = catalog_load(dir, &faults, &e);
         if (!found) {
                 struct text lines = {0};
-                faults_lines(&faults, dir, lang, &lines);
+                faults_lines(&faults, dir, LANG_EN, &lines);
                 log_error("the catalogue folder cannot be used", "folder", dir, "why",
                           e.code ? e.text : text_c(&lines), NULL);
                 text_close(&lines);
@@ -156,7 +155,7 @@ static void find_catalog(struct collector *c)
         struct catalog *found = kept_catalog(c);
         bool hqs = found;
         if (!found && dir)
-                found = folder_catalog(dir, LANG_EN);
+                found = folder_catalog(dir);
         if (found)
                 collector_use_catalog(c, found, hqs);
         else
@@ -377,10 +376,29 @@ static void chores(struct collector *c, int64_t now_ms)
                 resync(c, now_ms);
 }
 
+static void stop(void *ctx)
+{
+        struct collector *c = ctx;
+        if (c->stopping)
+                return;
+        c->stopping = true;
+        http_stop(c->http);
+        zpoll_close(c->link, NULL, NULL);
+        daemon_signals_close(c->signals);
+        uv_close((uv_handle_t *)&c->timer, NULL);
+        uv_close((uv_handle_t *)&c->looker, NULL);
+        uv_close((uv_handle_t *)&c->hint, NULL);
+        uv_close((uv_handle_t *)&c->worker, NULL);
+}
+
 static void on_timer(uv_timer_t *t)
 {
         struct collector *c = t->data;
         int64_t now_ms = clock_monotonic_ms(), deadline = uplink_deadline(&c->uplink);
+        if (c->ending) {
+                stop(c);
+                return;
+        }
         if (now_ms >= c->chores_ms) {
                 c->chores_ms = now_ms + CHORES_MS;
                 chores(c, now_ms);
@@ -395,7 +413,9 @@ void collector_arm(struct collector *c)
         int64_t now_ms = clock_monotonic_ms(), due = uplink_deadline(&c->uplink);
         if (c->stopping)
                 return;
-        if (due == 0 || due > c->chores_ms)
+        if (c->ending)
+                due = now_ms;
+        else if (due == 0 || due > c->chores_ms)
                 due = c->chores_ms;
         uv_timer_start(&c->timer, on_timer, due > now_ms ? (uint64_t)(due - now_ms) : 0, 0);
 }
@@ -443,7 +463,7 @@ static void reload_keys(struct collector *c)
 static void reload_catalog(struct collector *c)
 {
         const char *dir = config_text(c->config, "catalog");
-        struct catalog *next = dir && !c->catalog_is_hqs ? folder_catalog(dir, LANG_EN) : NULL;
+        struct catalog *next = dir && !c->catalog_is_hqs ? folder_catalog(dir) : NULL;
         if (!next)
                 return;
         collector_use_catalog(c, next, false);
@@ -461,21 +481,6 @@ static void reload(void *ctx)
 }
 
 /* ---- life */
-
-static void stop(void *ctx)
-{
-        struct collector *c = ctx;
-        if (c->stopping)
-                return;
-        c->stopping = true;
-        http_stop(c->http);
-        zpoll_close(c->link, NULL, NULL);
-        daemon_signals_close(c->signals);
-        uv_close((uv_handle_t *)&c->timer, NULL);
-        uv_close((uv_handle_t *)&c->looker, NULL);
-        uv_close((uv_handle_t *)&c->hint, NULL);
-        uv_close((uv_handle_t *)&c->worker, NULL);
-}
 
 static void init_loop(struct collector *c)
 {
@@ -555,19 +560,33 @@ static void finish(struct collector *c)
                 zpoll_context_close(c->zmq);
 }
 
+/* What is wrong goes to stderr as it stands in the files. */
+static bool check_catalog(const char *dir, const char *office, enum lang lang)
+{
+        struct faults faults = {0};
+        struct text lines = {0};
+        struct err e = {0};
+        struct catalog *found = catalog_load(dir, &faults, &e);
+        faults_lines(&faults, dir, lang, &lines);
+        if (e.code)
+                text_printf(&lines, "%s\n", e.text);
+        bool known = found && catalog_office(found, office) >= 0;
+        if (found && !known)
+                text_printf(&lines, "%s: the catalogue does not know office %s\n", dir, office);
+        fputs(text_c(&lines), stderr);
+        text_close(&lines);
+        faults_close(&faults);
+        catalog_free(found);
+        return known;
+}
+
 static int check(const struct config *config, enum lang lang)
 {
-        const char *dir = config_text(config, "catalog"), *office = config_text(config, "office");
-        struct catalog *found = dir ? folder_catalog(dir, lang) : NULL;
-        bool fine = !dir || found;
-        if (found && catalog_office(found, office) < 0) {
-                log_error("the catalogue does not know the office", "office", office, NULL);
-                fine = false;
-        }
-        catalog_free(found);
-        if (fine)
-                puts("ok");
-        return fine ? DAEMON_DONE : DAEMON_FAILED;
+        const char *dir = config_text(config, "catalog");
+        if (dir && !check_catalog(dir, config_text(config, "office"), lang))
+                return DAEMON_FAILED;
+        puts("ok");
+        return DAEMON_DONE;
 }
 
 static int run(struct collector *c)

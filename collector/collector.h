@@ -64,8 +64,8 @@ struct collector {
         bool trimming, troubled;
 
         int64_t counts[METRICS];
-        int status; /* exit status */
-        bool stopping;
+        int status;            /* exit status */
+        bool ending, stopping; /* to be stopped at the timer's next call; being stopped */
 };
 
 extern const struct config_key collector_keys[];

@@ -1,5 +1,4 @@
-/* Everything is done relative to open folders, so a folder that is renamed or replaced under us cannot mix
- * files up.
+/* Files are opened and moved relative to open folders, so one that is renamed under us cannot mix them up.
  *
  * Order on taking: commit, then move. A crash between the two leaves a file that the outbox knows by inode,
  * size, time and digest; it is then only moved. Order on refusing: the errors file first, then the move; a
@@ -351,6 +350,8 @@ static int open_and_read(struct candidate *t)
         struct stat st;
         t->fd = openat(t->in->folder[HERE], t->sight->name,
                        O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+        if (t->fd < 0 && errno == ENOENT)
+                return err_set(&t->e, E_BUSY, "it is gone");
         if (t->fd < 0 || fstat(t->fd, &st) != 0)
                 return err_set(&t->e, E_IO, "%s", strerror(errno));
         if (!S_ISREG(st.st_mode) || !is_same(t->sight, &st))
