@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-struct catalog *catalog_open(const struct cli *c, const char *dir)
+static struct catalog *load(const struct cli *c, const char *dir, bool warnings)
 {
         struct faults faults = {0};
         struct text lines = {0};
@@ -16,7 +16,8 @@ struct catalog *catalog_open(const struct cli *c, const char *dir)
         if (catalog && !clock_zone_known(catalog->timezone))
                 faults_add(&faults, FAULT_NOT_A_ZONE, "catalog.yaml", 0, "timezone", catalog->timezone, NULL,
                            NULL);
-        faults_lines(&faults, dir, c->lang, &lines);
+        if (warnings || faults.errors)
+                faults_lines(&faults, dir, c->lang, &lines);
         fputs(text_c(&lines), c->err);
         if (faults.errors) {
                 catalog_free(catalog);
@@ -27,10 +28,15 @@ struct catalog *catalog_open(const struct cli *c, const char *dir)
         return catalog;
 }
 
+struct catalog *catalog_open(const struct cli *c, const char *dir)
+{
+        return load(c, dir, false);
+}
+
 int command_catalog_check(struct cli *c)
 {
         const char *dir = c->operands[0];
-        struct catalog *catalog = catalog_open(c, dir);
+        struct catalog *catalog = load(c, dir, true);
         if (!catalog)
                 return CLI_FAILED;
         struct text digest = {0};

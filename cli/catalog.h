@@ -5,7 +5,8 @@
 #include "cli/cli.h"
 #include "core/catalog.h"
 
-/* Every fault and warning is said. NULL: it is not to be used. */
+/* Every fault is said. NULL: it is not to be used. Warnings are for who keeps the catalogue: `catalog check`
+ * says them. */
 struct catalog *catalog_open(const struct cli *c, const char *dir);
 
 #endif

@@ -3,9 +3,11 @@
 #include "loop/encoding.h"
 #include "loop/files.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 
 static bool ends_with(const char *s, const char *ending)
 {
@@ -39,10 +41,36 @@ static int refuse(const struct cli *c, const char *path, enum reason_code code, 
         return CLI_FAILED;
 }
 
+/* What a shell hands over instead of a file: `-`, /dev/stdin, <(...). */
+static int stream_read(const struct cli *c, struct input *in, struct err *e)
+{
+        bool own = strcmp(in->path, "-") != 0;
+        FILE *f = own ? fopen(in->path, "re") : c->in;
+        char piece[16 * 1024];
+        if (!f)
+                return err_set(e, E_IO, "%s: %s", in->path, strerror(errno));
+        for (size_t n; in->bytes.n <= INTAKE_BYTES && (n = fread(piece, 1, sizeof piece, f)) > 0;)
+                text_bytes(&in->bytes, piece, n);
+        int code = in->bytes.n > INTAKE_BYTES ? err_set(e, E_LIMIT, "%s: too large", in->path)
+                   : ferror(f)                ? err_set(e, E_IO, "%s: %s", in->path, strerror(errno))
+                   : text_failed(&in->bytes)  ? err_set(e, E_MEM, "%s: out of memory", in->path)
+                                              : 0;
+        if (own)
+                fclose(f);
+        return code;
+}
+
+static bool is_stream(const char *path)
+{
+        struct stat s;
+        return strcmp(path, "-") == 0 || (stat(path, &s) == 0 && (S_ISFIFO(s.st_mode) || S_ISCHR(s.st_mode)));
+}
+
 static int read_bytes(const struct cli *c, struct input *in)
 {
         struct err e;
-        int code = file_read(in->path, INTAKE_BYTES, &in->bytes, &e);
+        int code =
+            is_stream(in->path) ? stream_read(c, in, &e) : file_read(in->path, INTAKE_BYTES, &in->bytes, &e);
         if (code == E_LIMIT)
                 return refuse(c, in->path, REASON_FILE_TOO_LARGE, "64 MiB");
         if (code < 0)

@@ -17,7 +17,8 @@ struct input { /* zeroed is empty */
 /* Are --dataset, --period and --action such as can be? false: said, wrong usage. */
 bool input_usage(const struct cli *c);
 
-/* 0, or CLI_FAILED with "file: message (code)" said. JSON is what ends in .json or begins with a bracket. */
+/* Of a file, or of a pipe; `-` is standard input. 0, or CLI_FAILED with "file: message (code)" said. JSON is
+ * what ends in .json or begins with a bracket. */
 int input_read(const struct cli *c, const char *path, struct input *in);
 void input_close(struct input *in);
 

@@ -183,6 +183,22 @@ static int submit_input(struct submission *s, const char *file, const struct inp
         return status;
 }
 
+/* A withdrawal has no rows, so it needs no file. */
+static bool is_bare_withdrawal(const struct cli *c)
+{
+        enum action a;
+        const char *word = c->option[OPTION_ACTION];
+        return !c->n_operands && word && action_find(word, &a) && a == WITHDRAW;
+}
+
+static int submit_withdrawal(struct submission *s, bool dry, bool *hopeless)
+{
+        struct input none = {.path = "--action withdraw",
+                             .hints = {s->c->option[OPTION_DATASET], s->c->option[OPTION_PERIOD],
+                                       s->c->option[OPTION_ACTION]}};
+        return submit_input(s, none.path, &none, dry, hopeless);
+}
+
 static int submit_file(struct submission *s, const char *path, bool dry, bool *hopeless)
 {
         struct input in;
@@ -201,6 +217,8 @@ static int submit_all(struct submission *s, bool dry)
         int status = CLI_DONE;
         if (c->option[OPTION_NIL])
                 return submit_input(s, "--nil", NULL, dry, &hopeless);
+        if (is_bare_withdrawal(c))
+                return submit_withdrawal(s, dry, &hopeless);
         for (size_t i = 0; i < of && !hopeless; i++) {
                 show_progress(c, dry ? "trying" : "submitting", dry ? "试提交" : "提交", i, of);
                 if (submit_file(s, c->operands[i], dry, &hopeless))
@@ -422,7 +440,7 @@ static int check_usage(const struct cli *c)
 {
         if (c->option[OPTION_NIL] && c->n_operands)
                 return cli_misuse(c, "--nil has no files", "--nil 不带文件");
-        if (c->option[OPTION_NIL])
+        if (c->option[OPTION_NIL] || is_bare_withdrawal(c))
                 return cli_needs(c, OPTION_DATASET) && cli_needs(c, OPTION_PERIOD) ? 0 : CLI_USAGE;
         return c->n_operands ? 0 : cli_misuse(c, "a file is needed", "缺少文件");
 }

@@ -500,6 +500,21 @@ static bool operand(void *ctx, uint32_t indicator, struct period p, struct fract
         return true;
 }
 
+/* The first row of the report that gives the region a figure the rule reads; 0: they stand elsewhere. */
+static uint32_t rule_row(const struct teller *t, const struct rule *rule, uint32_t region)
+{
+        const uint32_t *reads;
+        size_t n = t->rows ? formula_operands(rule->check, &reads) : 0;
+        uint32_t first = 0;
+        for (size_t i = 0; i < n; i++) {
+                uint64_t key = fact_key(reads[i], region);
+                size_t at = facts_seek(t->r->facts, t->r->n, 0, key);
+                if (at < t->r->n && key_of(&t->r->facts[at]) == key && (!first || t->rows[at] < first))
+                        first = t->rows[at];
+        }
+        return first;
+}
+
 static void judge_rule(const struct teller *t, struct assembly *a, const struct rule *rule,
                        struct reasons *flags)
 {
@@ -511,9 +526,10 @@ static void judge_rule(const struct teller *t, struct assembly *a, const struct 
                     formula_check(rule->check, a->period, (struct formula_source){operand, a}, &q) != 0)
                         continue;
                 struct reasons *to = rule->grade == REJECT && q == EXACT ? t->out : flags;
+                uint32_t region = a->region[a->at];
                 if (to)
-                        reasons_add(to, REASON_RULE, 0, NULL, rule->code, text_c(&message),
-                                    t->c->regions[a->region[a->at]].code);
+                        reasons_add(to, REASON_RULE, rule_row(t, rule, region), NULL, rule->code,
+                                    text_c(&message), t->c->regions[region].code);
         }
         text_close(&message);
 }

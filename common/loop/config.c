@@ -52,6 +52,22 @@ struct reading {
         int line, column; /* from 1; line 0: the file as a whole */
 };
 
+/* {0} {1} {2} stand for the arguments. Numbered conversions of printf will not do: a fortified libc stops the
+ * program at a sentence that leaves one out. */
+static void fill(const char *sentence, const char *const args[3], struct text *out)
+{
+        for (const char *p = sentence; *p; p++) {
+                bool slot = p[0] == '{' && p[1] >= '0' && p[1] <= '2' && p[2] == '}';
+                if (!slot) {
+                        text_char(out, *p);
+                        continue;
+                }
+                const char *arg = args[p[1] - '0'];
+                text_add(out, arg ? arg : "");
+                p += 2;
+        }
+}
+
 static void fault(struct reading *r, enum fault_kind kind, const char *key, const char *written,
                   const char *advice)
 {
@@ -59,8 +75,7 @@ static void fault(struct reading *r, enum fault_kind kind, const char *key, cons
         if (r->line)
                 text_printf(r->faults, ":%d:%d", r->line, r->column);
         text_add(r->faults, ": ");
-        text_printf(r->faults, sentences[kind][r->lang], key ? key : "", written ? written : "",
-                    advice ? advice : "");
+        fill(sentences[kind][r->lang], (const char *const[]){key, written, advice}, r->faults);
         text_char(r->faults, '\n');
 }
 

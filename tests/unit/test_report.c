@@ -318,7 +318,8 @@ static struct reasons judged(struct fact *before, size_t n, struct report r, str
         struct reasons out = {0};
         assert_true(standing_fold(&s, REPLACE, before, n));
         assert_true(standing_fold(&s, r.action, r.facts, r.n));
-        assert_true(report_judge(&r, &s, &j, NULL, &out, flags));
+        static const uint32_t rows[] = {1, 2, 3, 4, 5, 6, 7, 8};
+        assert_true(report_judge(&r, &s, &j, r.n <= 8 ? rows : NULL, &out, flags));
         standing_close(&s);
         return out;
 }
@@ -376,6 +377,8 @@ static void rules(void **state)
         out = judged(NULL, 0, bad, &flags);
         expect_sentence(&out.v[0], LANG_EN, "it does not hold (fixed_le_found, region league)");
         expect_sentence(&out.v[1], LANG_ZH, "不成立（fixed_le_found，地区 banner1）");
+        assert_int_equal(out.v[0].row, 0);                   /* the league stands in no row */
+        assert_int_equal(out.v[1].row, 1);                   /* of FIXED and FOUND the first */
         expect_codes(&out, CODES(REASON_RULE, REASON_RULE)); /* the banner, and the league above it */
         expect_codes(&flags, NULL, 0);
 
