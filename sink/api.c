@@ -7,6 +7,7 @@
 #include "loop/daemon.h"
 #include "sink/call.h"
 #include "sink/verify_job.h"
+#include "sink/web.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -276,6 +277,8 @@ ROUTES(ROUTE)
 const struct http_route sink_routes[] = {
     {"GET", "/healthz", route_health, true},
     {"GET", "/metrics", route_metrics, false},
+    {"GET", "/", route_web, false},
+    {"GET", "/web/*", route_web, false},
 #define ROUTE(name, method, path) {method, path, route_##name, false},
     ROUTES(ROUTE)
 #undef ROUTE

@@ -7,18 +7,17 @@
  * POST /api/v1/streams/skip is carried to the loop, and its thread waits for the answer.
  *
  *     struct api *api = api_new(&options, &catalog, &e);
- *     http_start(&http, loop, &(struct http_options){.routes = sink_routes, .ctx = api, .threads = 2, …}, &e);
- *     …
- *     api_stop(api);                  nobody waits for the loop any more
+ *     http_start(&http, loop, &(struct http_options){.routes = sink_routes, .ctx = api, .threads = 2}, &e);
+ *     api_stop(api);
  *     http_stop(http);
  *     api_free(&api);
  *
  * Routes beside those of CONTRACT.md:
  *
- *     GET  /api/v1/verify[?run=N]          recomputes every total (sink/verify.h) on a thread of its own. 200
- * with the result if it is there within half a second, else 202 {"run":N,"state": "running",…}: ask again
- * with run=N. Without `run` a new run begins, or the one under way is joined POST
- * /api/v1/streams/skip?office=O   {"office","from","to"}; 404 no_gap */
+ * - `GET /api/v1/verify[?run=N]` recomputes every total (sink/verify.h) on a thread of its own. 200 with the
+ *   result if it is there within half a second, else 202 {"run":N,"state":"running"}: ask again with run=N.
+ *   Without `run` the run under way is joined, or a new one begins.
+ * - `POST /api/v1/streams/skip?office=O` answers {"office","from","to"}, or 404 no_gap. */
 #ifndef SUMU_SINK_API_H
 #define SUMU_SINK_API_H
 

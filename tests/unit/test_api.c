@@ -794,6 +794,25 @@ static void health_and_metrics(void **state)
         free(body);
 }
 
+static void the_page(void **state)
+{
+        (void)state;
+        static const char *const targets[] = {"/", "/web/style.css", "/web/app.js"};
+        static const char *const begins[] = {"<!doctype html>", "/* One column", "// The regional totals"};
+        int status;
+        for (int i = 0; i < 3; i++) {
+                char *body = toy_sink_ask(&sink, "GET", targets[i], NULL, &status);
+                assert_int_equal(status, 200);
+                assert_memory_equal(body, begins[i], strlen(begins[i]));
+                assert_null(strstr(body, "<style")); /* the policy allows nothing inline */
+                assert_null(strstr(body, " style="));
+                assert_null(strstr(body, "innerHTML"));
+                free(body);
+        }
+        json_decref(get("/web/../sumu.db", 404));
+        json_decref(get("/web/", 404));
+}
+
 struct asker {
         pthread_t thread;
         const char *target;
@@ -1008,6 +1027,7 @@ int main(void)
             TEST(the_catalogue),
             TEST(skipping_a_gap),
             TEST(health_and_metrics),
+            TEST(the_page),
             TEST(all_at_once),
             TEST(verify_agrees),
             TEST(verify_finds_totals),

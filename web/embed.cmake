@@ -1,0 +1,15 @@
+# Writes OUT, a C source with the bytes of FILES for sink/web.h.
+#   cmake -DOUT=web_files.c "-DFILES=…;…" -P embed.cmake
+set(table "")
+set(text "/* Made by web/embed.cmake. */\n#include \"sink/web.h\"\n\n")
+set(i 0)
+foreach(file ${FILES})
+  get_filename_component(name ${file} NAME)
+  file(READ ${file} hex HEX)
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${hex}")
+  string(REGEX REPLACE "((0x..,){20})" "\\1\n" bytes "${bytes}")
+  string(APPEND text "static const unsigned char file_${i}[] = {\n${bytes}\n};\n")
+  string(APPEND table "    {\"${name}\", file_${i}, sizeof file_${i}},\n")
+  math(EXPR i "${i} + 1")
+endforeach()
+file(WRITE ${OUT} "${text}\nconst struct web_file web_files[] = {\n${table}    {0},\n};\n")
