@@ -24,13 +24,6 @@ static bool is_json(const struct input *in)
         return ends_with(in->path, ".json") || *p == '{' || (*p == '[' && !ends_with(in->path, ".csv"));
 }
 
-/* Workbooks: a ZIP archive or an OLE file. */
-static bool is_workbook(const struct input *in)
-{
-        return in->bytes.n >= 4 &&
-               (memcmp(in->bytes.v, "PK\3\4", 4) == 0 || memcmp(in->bytes.v, "\xd0\xcf\x11\xe0", 4) == 0);
-}
-
 static int refuse(const struct cli *c, const char *path, enum reason_code code, const char *arg)
 {
         struct reason r = {.code = code, .arg = {arg}};
@@ -75,13 +68,6 @@ static int read_bytes(const struct cli *c, struct input *in)
                 return refuse(c, in->path, REASON_FILE_TOO_LARGE, "64 MiB");
         if (code < 0)
                 return cli_fail(c, "%s", "%s", e.text);
-        if (is_workbook(in)) {
-                cli_line(c, in->path, 0, NULL,
-                         cli_say(c, "a workbook cannot be read yet: save the sheet as CSV",
-                                 "暂不能读取工作簿：请另存为 CSV"),
-                         reason_name(REASON_ENCODING));
-                return CLI_FAILED;
-        }
         return 0;
 }
 

@@ -26,7 +26,7 @@
  * - CSV that cannot be read further (a stray quotation mark, a line of more than 1 MiB) has the code
  * `encoding`.
  * - JSON: the object of the contract, or an array of such objects; rows are numbered through from 1. A number
- * stands as it is written, for a code as well as for a value, without an exponent. What is no JSON, holds a
+ * stands as it is written, for a code as well as for a value; 1e3 is 1000. What is no JSON, holds a
  * key twice, or has an object where a value belongs is `malformed`.
  * - No rows and the hint `withdraw` is a withdrawal, also as a file of no bytes.
  * - Names that are wrong get the nearest right one until 200 of them have been looked for. */

@@ -110,6 +110,49 @@ static size_t number_length(const struct cursor *c)
         return (size_t)(p - c->at);
 }
 
+static void add_zeros(struct text *out, long n)
+{
+        while (n-- > 0)
+                text_char(out, '0');
+}
+
+/* A number as it is written; one with an exponent (1e3, which programs write) in plain digits. Beyond what
+ * any figure can be it stays, to be refused as it is. */
+static void add_number(struct text *out, const char *p, size_t n)
+{
+        enum { POWER_MAX = 30, DIGITS_MAX = 40 };
+        const char *end = p + n, *e = p;
+        char digits[DIGITS_MAX];
+        long used = 0, point = 0, power = 0;
+        while (e < end && *e != 'e' && *e != 'E')
+                e++;
+        bool down = end - e > 1 && e[1] == '-';
+        for (const char *q = e + 1; q < end && power <= POWER_MAX; q++)
+                if (*q >= '0' && *q <= '9')
+                        power = power * 10 + (*q - '0');
+        if (e == end || e - p > DIGITS_MAX || power > POWER_MAX) {
+                text_bytes(out, p, n);
+                return;
+        }
+        if (*p == '-')
+                text_char(out, *p++);
+        const char *dot = memchr(p, '.', (size_t)(e - p));
+        point = (dot ? dot : e) - p + (down ? -power : power);
+        for (; p < e; p++)
+                if (*p != '.')
+                        digits[used++] = *p;
+        long whole = point < 0 ? 0 : point < used ? point : used, from = 0;
+        while (from + 1 < whole && digits[from] == '0')
+                from++;
+        text_bytes(out, digits + from, (size_t)(whole - from));
+        add_zeros(out, whole ? point - used : 1);
+        if (whole == used)
+                return;
+        text_char(out, '.');
+        add_zeros(out, -point);
+        text_bytes(out, digits + whole, (size_t)(used - whole));
+}
+
 static bool take_word(struct cursor *c, const char *word)
 {
         size_t n = strlen(word);
@@ -130,7 +173,7 @@ static bool take_scalar(struct cursor *c, struct text *out)
                 return true;
         size_t n = number_length(c);
         if (n) {
-                text_bytes(out, c->at, n);
+                add_number(out, c->at, n);
                 c->at += n;
                 return true;
         }

@@ -164,7 +164,9 @@ void reasons_lines(const struct reasons *r, const char *file, enum lang lang, st
 
 void reasons_csv(const struct reasons *r, enum lang lang, struct text *out)
 {
-        text_add(out, "\xef\xbb\xbfrow,column,code,message\r\n");
+        if (lang == LANG_ZH) /* spreadsheets would take the characters for another encoding */
+                text_add(out, "\xef\xbb\xbf");
+        text_add(out, "row,column,code,message\r\n");
         for (size_t i = 0; i < r->n; i++) {
                 struct text message = {0};
                 reason_sentence(&r->v[i], lang, &message);

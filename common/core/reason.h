@@ -66,7 +66,7 @@ void reasons_json(const struct reasons *r, enum lang lang, struct text *out);
 /* "file:row:column: message (code)\n" each, as on stderr. */
 void reasons_lines(const struct reasons *r, const char *file, enum lang lang, struct text *out);
 
-/* The errors file beside a rejected one: header row,column,code,message, UTF-8 with BOM. */
+/* The errors file beside a rejected one: header row,column,code,message, UTF-8, in Chinese with BOM. */
 void reasons_csv(const struct reasons *r, enum lang lang, struct text *out);
 
 #endif

@@ -109,6 +109,11 @@ static size_t line_after(const struct text *out)
         return line;
 }
 
+static bool is_workbook(const char *p, size_t n)
+{
+        return n >= 4 && (memcmp(p, "PK\3\4", 4) == 0 || memcmp(p, "\xd0\xcf\x11\xe0", 4) == 0);
+}
+
 int encoding_to_utf8(const void *bytes, size_t n, struct text *out, const char **name, struct err *e)
 {
         static const struct {
@@ -118,6 +123,12 @@ int encoding_to_utf8(const void *bytes, size_t n, struct text *out, const char *
         const char *p = n ? bytes : "", *begin = p, *end = p + n, *found = NULL;
         int code = 0;
         text_clear(out);
+        if (is_workbook(p, n)) {
+                if (name)
+                        *name =
+                            "text: it is a workbook, save the sheet as CSV\n文本：这是工作簿，请另存为 CSV";
+                return err_set(e, E_SYNTAX, "a workbook cannot be read: save the sheet as CSV");
+        }
         for (size_t i = 0; i < sizeof marks / sizeof *marks && !found; i++)
                 if (n >= marks[i].n && memcmp(p, marks[i].mark, marks[i].n) == 0) {
                         found = marks[i].name;

@@ -4,6 +4,9 @@
  * all others are read as GB18030 (which holds GBK and GB2312). Nothing is guessed from frequencies. The mark
  * itself is not part of the text.
  *
+ * A workbook (a ZIP archive or an OLE file) is no text in any of them; its name is a sentence in both
+ * languages, cut by a line end, as reasons have them.
+ *
  * GB18030 needs glibc's converter, a file loaded at run time (gconv): an image without it gets E_MISSING and
  * a sentence that says so. */
 #ifndef SUMU_LOOP_ENCODING_H

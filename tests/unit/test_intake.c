@@ -248,6 +248,24 @@ static void json_form(void **state)
              "gunexp 2023-09-19 withdraw written\nscipop 2023-09 replace\n150221 visitors 1 exact :1\n");
 }
 
+static void json_numbers_with_exponents(void **state)
+{
+        (void)state;
+        json("{\"dataset\":\"gunexp\",\"period\":\"2023-09-19\",\"rows\":["
+             "{\"region\":\"150221\",\"indicator\":\"firearms_seized\",\"value\":1.2e3},"
+             "{\"region\":\"150222\",\"indicator\":\"firearms_seized\",\"value\":0.5E+1},"
+             "{\"region\":\"150222\",\"indicator\":\"explosives_seized\",\"value\":1250e-2},"
+             "{\"region\":\"150221\",\"indicator\":\"explosives_seized\",\"value\":5e-1}]}",
+             "gunexp 2023-09-19 replace\n150221 firearms_seized 1200 exact :1\n"
+             "150222 firearms_seized 5 exact :2\n150221 explosives_seized 0.5 exact :4\n"
+             "150222 explosives_seized 12.5 exact :3\n");
+        json("{\"dataset\":\"gunexp\",\"period\":\"2023-09-19\",\"rows\":["
+             "{\"region\":\"150221\",\"indicator\":\"firearms_seized\",\"value\":1e31},"
+             "{\"region\":\"150222\",\"indicator\":\"firearms_seized\",\"value\":1e16}]}",
+             "1:value not_a_number [1e31] [a spreadsheet shortened it; write all digits] "
+             "[表格软件把它缩写了，请写出全部数字]\n2:value too_large [10000000000000000]\n");
+}
+
 static void a_report_of_zeros(void **state)
 {
         (void)state;
@@ -412,14 +430,14 @@ static void json_refused(void **state)
              "{\"region\":\"150299\",\"indicator\":\"firearms_seized\",\"value\":1},"
              "{\"region\":\"150221\",\"indicator\":\"firearms_seized\",\"valeu\":1},"
              "{\"region\":\"150221\",\"indicator\":\"firearms_seized\",\"value\":true},"
-             "{\"region\":\"150221\",\"indicator\":\"firearms_seized\",\"value\":1e1},"
+             "{\"region\":\"150221\",\"indicator\":\"firearms_seized\",\"value\":1e99},"
              "{\"indicator\":\"firearms_seized\",\"value\":2}],\"office\":{\"a\":[1]}}",
              "office unknown_column [office]\n"
              "1:region unknown_region [150299] [150291]\n"
              "2:value missing_column [value]\n"
              "2:valeu unknown_column [valeu] [value]\n"
              "3:value not_a_number [true]\n"
-             "4:value not_a_number [1e1]\n"
+             "4:value not_a_number [1e99]\n"
              "5:region missing_column [region]\n");
         json("{\"dataset\":\"gunexp\",\"rows\":[]}", "period missing_column [period]\n");
         json("{\"dataset\":\"gunexp\",\"period\":\"2023-09-19\",\"rows\":[]}", "- no_rows\n");
@@ -537,7 +555,7 @@ static void judged_with_places(void **state)
         standing_close(&after);
         reasons_close(&flags);
         compare(&in, "- rule [fixed_le_found] [More rectified than found\n整改多于发现] [150200]\n"
-                     "- rule [fixed_le_found] [More rectified than found\n整改多于发现] [150221]\n");
+                     "2:- rule [fixed_le_found] [More rectified than found\n整改多于发现] [150221]\n");
 }
 
 int main(void)
@@ -551,6 +569,7 @@ int main(void)
             cmocka_unit_test(withdrawals),
             cmocka_unit_test(names_of_files),
             cmocka_unit_test(json_form),
+            cmocka_unit_test(json_numbers_with_exponents),
             cmocka_unit_test(a_report_of_zeros),
             cmocka_unit_test(rows_refused),
             cmocka_unit_test(scopes_refused),
