@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SERIES_MOST = 10000 };
+enum { ENTRIES_MOST = 100000, SERIES_MOST = 10000 };
 
 /* ---- asking */
 
@@ -137,6 +137,8 @@ static bool load_presence(struct entries *n)
 bool entries_load(struct entries *n)
 {
         struct call *k = n->k;
+        if ((uint64_t)n->n_indicators * n->n_regions * n->n_periods > ENTRIES_MOST)
+                return CALL_REFUSE(k, TOO_MANY, "100,000");
         if (!load_presence(n))
                 return false;
         n->figures = figures_new(k->r);

@@ -486,6 +486,29 @@ static void refusals(void **state)
         refused("verify?run=99", 404, "unknown_run", "99");
 }
 
+/* The same few names a hundred times each: a short question, but not a short answer. */
+static void too_many_entries(void **state)
+{
+        (void)state;
+        struct text target = {0};
+        text_add(&target, "totals?indicator=f");
+        for (int i = 0; i < 99; i++)
+                text_add(&target, ",f");
+        text_add(&target, "&region=R");
+        for (int i = 0; i < 99; i++)
+                text_add(&target, ",R");
+        text_add(&target, "&period=2024");
+        for (int i = 0; i < 10; i++)
+                text_add(&target, ",2024");
+        char path[1024];
+        snprintf(path, sizeof path, "/api/v1/%s", text_c(&target));
+        json_t *v = get(path, 422);
+        assert_string_equal(json_string_value(json_object_get(json_object_get(v, "error"), "code")),
+                            "too_many_entries");
+        json_decref(v);
+        text_close(&target);
+}
+
 /* ---- series */
 
 static void series(void **state)
@@ -1017,6 +1040,7 @@ int main(void)
             TEST(head_counts),
             TEST(as_it_was),
             TEST(refusals),
+            TEST(too_many_entries),
             TEST(series),
             TEST(coverage_of_a_day),
             TEST(coverage_of_longer_periods),
