@@ -68,7 +68,7 @@ stop() { # name, signal
 hq_start() { # catalogue; SINK_HTTP: more of the sink's http
         mkdir -p "$work"/{conf,log,state}
         cp -r "${1:-$here/catalog}" "$work/catalog"
-        sumu keys init --catalog "$work/catalog" --out "$work/keys" >/dev/null
+        sumu keys init --catalog "$work/catalog" --out "$work/keys" >/dev/null 2>&1
         cat >"$work/conf/aggregator.yaml" <<YAML
 listen: tcp://127.0.0.1:$((port + 1))
 feed: tcp://127.0.0.1:$((port + 2))
