@@ -262,8 +262,7 @@ static void json_numbers_with_exponents(void **state)
         json("{\"dataset\":\"gunexp\",\"period\":\"2023-09-19\",\"rows\":["
              "{\"region\":\"150221\",\"indicator\":\"firearms_seized\",\"value\":1e31},"
              "{\"region\":\"150222\",\"indicator\":\"firearms_seized\",\"value\":1e16}]}",
-             "1:value not_a_number [1e31] [a spreadsheet shortened it; write all digits] "
-             "[表格软件把它缩写了，请写出全部数字]\n2:value too_large [10000000000000000]\n");
+             "1:value not_a_number [1e31]\n2:value too_large [10000000000000000]\n");
 }
 
 static void a_report_of_zeros(void **state)
