@@ -268,13 +268,18 @@ static void ask_verdicts(struct uplink *u, int64_t now_ms, struct uplink_todo *t
 }
 
 /* Verdicts come in the order of the reports. Where some are missing between, or HQ says that there are more,
- * the rest is asked for; so it is when they are late. */
+ * the rest is asked for; so it is when they are late. Of this stream they are believed only up to a mark
+ * whose hash is ours: under the same numbers HQ may hold reports of a copy of this outbox (rule 7). */
 static void verdicts(struct uplink *u, const struct wire_verdicts *v, int64_t now_ms,
                      struct uplink_todo *todo)
 {
-        todo->keep_verdicts = v;
-        if (!stream_same(v->stream, u->stream) || v->n == 0)
+        if (!stream_same(v->stream, u->stream)) {
+                todo->keep_verdicts = v;
                 return;
+        }
+        if (v->n == 0 || u->state != UPLINK_OPEN || v->v[v->n - 1].seq > u->mark.seq)
+                return;
+        todo->keep_verdicts = v;
         uint64_t last = v->v[v->n - 1].seq;
         bool gap = v->v[0].seq > u->decided + 1;
         if (!gap && last > u->decided) {
