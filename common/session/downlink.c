@@ -187,10 +187,25 @@ void downlink_step(struct downlink *d, const struct downlink_event *ev, struct d
         }
 }
 
+static void trace_reply(const struct downlink_todo *todo, struct text *out)
+{
+        switch (todo->reply.kind) {
+        case WIRE_WELCOME:
+                text_printf(out, "send welcome turn=%u last=%u mark=%llu\n", todo->reply.welcome.turn,
+                            todo->reply.welcome.last_turn, (unsigned long long)todo->reply.welcome.mark.seq);
+                break;
+        case WIRE_MARK: text_printf(out, "send mark=%llu\n", (unsigned long long)todo->reply.mark.seq); break;
+        case WIRE_REFUSAL: text_printf(out, "send refusal %s\n", todo->reply.refusal.code); break;
+        default: UNREACHABLE();
+        }
+}
+
 void downlink_trace(const struct downlink *d, const struct downlink_todo *todo, struct text *out)
 {
         if (todo->log)
                 text_printf(out, "log %s\n", todo->log);
+        if (todo->send)
+                trace_reply(todo, out);
         if (todo->ask_stream)
                 text_printf(out, "ask stream of %s\n", d->office);
         for (size_t i = 0; i < todo->n_ask_verdicts; i++)
@@ -204,15 +219,4 @@ void downlink_trace(const struct downlink *d, const struct downlink_todo *todo, 
                             (unsigned long long)todo->taken_to.seq);
         if (todo->note_gap)
                 text_printf(out, "note gap floor=%llu\n", (unsigned long long)d->floor);
-        if (!todo->send)
-                return;
-        switch (todo->reply.kind) {
-        case WIRE_WELCOME:
-                text_printf(out, "send welcome turn=%u last=%u mark=%llu\n", todo->reply.welcome.turn,
-                            todo->reply.welcome.last_turn, (unsigned long long)todo->reply.welcome.mark.seq);
-                break;
-        case WIRE_MARK: text_printf(out, "send mark=%llu\n", (unsigned long long)todo->reply.mark.seq); break;
-        case WIRE_REFUSAL: text_printf(out, "send refusal %s\n", todo->reply.refusal.code); break;
-        default: UNREACHABLE();
-        }
 }

@@ -64,7 +64,10 @@ struct downlink_event {
         int64_t clock_us;
 };
 
+/* Done in this order: an office believes a verdict only after the mark that covers it. */
 struct downlink_todo {
+        bool send; /* `reply` to the office */
+        struct wire_message reply;
         bool ask_stream; /* what does the store know of downlink.stream; it is opened if it is new */
         const struct wire_wanted *ask_verdicts;
         size_t n_ask_verdicts;
@@ -76,8 +79,6 @@ struct downlink_todo {
         size_t take_from;
         struct point taken_to;
         bool note_gap; /* tell the store, so that an operator may skip it */
-        bool send;     /* `reply` to the office */
-        struct wire_message reply;
         const char *log;
 };
 

@@ -125,8 +125,8 @@ static void take(struct hq *h, const struct wire_batch *b, const struct downlink
         step(h, (struct downlink_event){.kind = DOWNLINK_TAKEN, .taken = to});
         s->known.mark = s->known.taken;
         h->version++;
-        tell_verdicts(h, s, from);
         step(h, (struct downlink_event){.kind = DOWNLINK_COMMITTED});
+        tell_verdicts(h, s, from);
 }
 
 static void tell_hash(struct hq *h, uint64_t seq)
@@ -158,6 +158,8 @@ static void tell_catalog(struct hq *h, const struct wire_catalog_ask *ask)
 
 static void perform(struct hq *h, const struct downlink_event *ev, const struct downlink_todo *todo)
 {
+        if (todo->send)
+                reply(h, &todo->reply);
         for (size_t i = 0; i < todo->n_ask_verdicts; i++) {
                 const struct hq_stream *s = find(h, todo->ask_verdicts[i].stream);
                 if (s)
@@ -171,8 +173,6 @@ static void perform(struct hq *h, const struct downlink_event *ev, const struct 
                 tell_catalog(h, &todo->catalog_ask);
         if (todo->take)
                 take(h, &ev->message->batch, todo);
-        if (todo->send)
-                reply(h, &todo->reply);
 }
 
 static void step(struct hq *h, struct downlink_event ev)
