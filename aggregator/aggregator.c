@@ -320,6 +320,20 @@ static int start(struct aggregator *a, struct err *e)
         return http_start(&a->http, &a->loop, &http, e);
 }
 
+static int check(const struct config *c, const struct keys *keys)
+{
+        struct http_options http = {.listen = config_text(c, "http.listen"),
+                                    .auth = config_text(c, "http.auth"),
+                                    .token = keys->token};
+        struct err e;
+        if (http_check(&http, &e) < 0) {
+                log_error("cannot start", "why", e.text, NULL);
+                return 1;
+        }
+        puts("ok");
+        return 0;
+}
+
 int aggregator_run(const struct config *config, bool check_only)
 {
         struct aggregator a = {.config = config};
@@ -336,8 +350,9 @@ int aggregator_run(const struct config *config, bool check_only)
                 return 1;
         }
         if (check_only) {
+                int status = check(config, &a.keys);
                 keys_close(&a.keys);
-                return 0;
+                return status;
         }
         uint64_t incarnation;
         randombytes_buf(&incarnation, sizeof incarnation);

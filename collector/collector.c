@@ -580,8 +580,16 @@ static bool check_catalog(const char *dir, const char *office, enum lang lang)
         return known;
 }
 
-static int check(const struct config *config, enum lang lang)
+static int check(const struct config *config, const struct keys *k, enum lang lang)
 {
+        struct http_options http = {.listen = config_text(config, "http.listen"),
+                                    .auth = config_text(config, "http.auth"),
+                                    .token = k->token};
+        struct err e;
+        if (http_check(&http, &e) < 0) {
+                log_error("cannot start", "why", e.text, NULL);
+                return DAEMON_FAILED;
+        }
         const char *dir = config_text(config, "catalog");
         if (dir && !check_catalog(dir, config_text(config, "office"), lang))
                 return DAEMON_FAILED;
@@ -617,8 +625,9 @@ int collector_run(const struct config *config, enum lang lang, bool take_over_wa
                 return DAEMON_FAILED;
         }
         if (check_only) {
+                int status = check(config, &k, lang);
                 keys_close(&k);
-                return check(config, lang);
+                return status;
         }
         struct collector *c = calloc(1, sizeof *c);
         POST(c && (c->health = health_new()));

@@ -399,6 +399,19 @@ static int check(const struct config *c, const struct keys *keys)
                           NULL);
                 return 1;
         }
+        size_t forwards;
+        if (config_list(c, "forwards", &forwards) && forwards > 0) {
+                log_error("this version has no forwards: leave the list empty", NULL);
+                return 1;
+        }
+        struct http_options http = {.listen = config_text(c, "http.listen"),
+                                    .auth = config_text(c, "http.auth"),
+                                    .token = keys->token};
+        struct err refused;
+        if (http_check(&http, &refused) < 0) {
+                log_error("cannot start", "why", refused.text, NULL);
+                return 1;
+        }
         const char *dir = config_text(c, "catalog");
         if (!dir)
                 return 0;
@@ -428,6 +441,8 @@ int sink_run(const struct config *config, bool check_only)
                 return 1;
         }
         int rc = check(config, &s->keys);
+        if (rc == 0 && check_only)
+                puts("ok");
         if (rc != 0 || check_only) {
                 keys_close(&s->keys);
                 free(s);

@@ -593,9 +593,8 @@ wrong:
             "\"%s\" is not an address to listen on; write for example 127.0.0.1:7600 or [::1]:7600", text);
 }
 
-static int decide_auth(struct http *h, bool loopback, struct err *e)
+static int decide_auth(const struct http_options *o, bool loopback, bool *needs_token, struct err *e)
 {
-        const struct http_options *o = &h->options;
         bool none = o->auth ? strcmp(o->auth, "none") == 0 : loopback;
         if (none && !loopback)
                 return err_set(
@@ -614,8 +613,16 @@ static int decide_auth(struct http *h, bool loopback, struct err *e)
                     e, E_USAGE,
                     "the token in http.token must be one word without spaces, quotes, commas, semicolons "
                     "and backslashes: it is also sent as a cookie");
-        h->needs_token = !none;
+        *needs_token = !none;
         return 0;
+}
+
+int http_check(const struct http_options *o, struct err *e)
+{
+        struct address a;
+        bool needs_token;
+        int code = read_address(o->listen, &a, e);
+        return code < 0 ? code : decide_auth(o, a.loopback, &needs_token, e);
 }
 
 static int listen_on(struct http *h, const struct address *a, int *listening, struct err *e)
@@ -689,7 +696,8 @@ int http_start(struct http **out, uv_loop_t *loop, const struct http_options *o,
         h->options = *o;
         h->bodies.folder = o->spool;
         h->bodies.files_most = FILES_MOST * o->max_body;
-        if ((code = decide_auth(h, a.loopback, e)) < 0 || (code = listen_on(h, &a, &listening, e)) < 0)
+        if ((code = decide_auth(o, a.loopback, &h->needs_token, e)) < 0 ||
+            (code = listen_on(h, &a, &listening, e)) < 0)
                 goto out;
         signal(SIGPIPE, SIG_IGN); /* a client that hangs up is no reason to die */
         h->mhd = start_library(h, listening);

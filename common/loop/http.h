@@ -65,6 +65,9 @@ struct http_options {       /* borrowed until http_stop */
         void *ctx;
 };
 
+/* Can address and authentication be had as configured? Of the options the first three are read. E_USAGE. */
+int http_check(const struct http_options *o, struct err *e);
+
 /* E_USAGE: the address or the authentication cannot be had as configured; E_EXISTS: the port is taken. `loop`
  * may be NULL with threads. SIGPIPE is ignored from here on. */
 int http_start(struct http **h, uv_loop_t *loop, const struct http_options *o, struct err *e);
