@@ -34,7 +34,7 @@ static const struct metric metrics[METRICS] = {
 #undef METRIC
 };
 
-enum { TICK_MS = 500, CATALOG_MOST = 64 * 1024 * 1024 };
+enum { TICK_MS = 500, TICKS_TO_KNOCK = 4, CATALOG_MOST = 64 * 1024 * 1024 };
 
 struct aggregator {
         const struct config *config;
@@ -49,6 +49,7 @@ struct aggregator {
         struct http *http;
         struct health *health;
         struct hub *hub;
+        unsigned ticks;
         char pack_path[4096];
         bool stopping;
 };
@@ -273,9 +274,21 @@ static void reload(void *ctx)
         log_info("keys read again", NULL);
 }
 
+/* A ROUTER is not told when a peer goes; what it cannot send tells it. An empty message asks nothing. */
+static void knock(struct aggregator *a)
+{
+        struct zframe nothing = {(const uint8_t *)"", 0};
+        if (a->sink.n == 0 || a->ticks++ % TICKS_TO_KNOCK != 0 ||
+            zpoll_send(a->feed, a->sink.b, a->sink.n, &nothing, 1) != E_PEER)
+                return;
+        a->sink.n = 0;
+        hub_sink_lost(a->hub, now());
+}
+
 static void tick(uv_timer_t *t)
 {
         struct aggregator *a = t->data;
+        knock(a);
         hub_tick(a->hub, now());
         look_after(a);
 }
