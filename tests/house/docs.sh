@@ -49,6 +49,11 @@ for page in "${pages[@]}"; do
         done < <(grep -oE '`(tests|common|collector|aggregator|sink|cli|web|docker|proto|tools|catalog|docs)/[A-Za-z0-9_./*-]+`' "$page" | tr -d '\140' || true)
 done
 
+# So is every test that a story names.
+while IFS=: read -r page path; do
+        [ -e "$path" ] || wrong "$page names $path, which is not there"
+done < <(grep -oE 'tests/[a-z]+/test_[a-z_]+\.c' tests/stories/*.md)
+
 # A test named as a promise's witness is there: `tests/…/test_x.c`, `name` [, `name`…].
 while IFS=: read -r page _ line; do
         file=$(grep -oE 'tests/[a-z]+/test_[a-z_]+\.c' <<<"$line" | head -n 1)
