@@ -46,6 +46,7 @@ struct inbox {
         size_t *ripe; /* places in `seen`, oldest file first */
         size_t n_ripe, next;
         bool waiting; /* host.waits was told a sentence */
+        bool waits;   /* and it still holds: of the files of the last look one has to wait */
 };
 
 /* ---- waiting */
@@ -58,8 +59,16 @@ static void waits(struct inbox *in, struct sight *s, const char *sentence)
                 log_warn("inbox: a file waits", "file", s ? s->name : in->dir, "why", sentence, NULL);
         if (s)
                 s->told = true;
-        in->waiting = true;
+        in->waiting = in->waits = true;
         in->host.waits(in->host.ctx, text);
+}
+
+/* All files of a look have had their turn. */
+static void waits_no_more(struct inbox *in)
+{
+        if (in->waiting && !in->waits)
+                in->host.waits(in->host.ctx, NULL);
+        in->waiting = in->waits;
 }
 
 /* ---- looking */
@@ -199,10 +208,9 @@ int inbox_look(struct inbox *in, int64_t now_ms, struct err *e)
         code = line_up(in, now_ms, e);
         if (code < 0)
                 return code;
-        if (in->n_ripe == 0 && in->waiting) {
-                in->waiting = false;
-                in->host.waits(in->host.ctx, NULL);
-        }
+        in->waits = false;
+        if (in->n_ripe == 0)
+                waits_no_more(in);
         return in->n_ripe < in->seen.n ? INBOX_STILL_MS : INBOX_LOOK_MS;
 }
 
@@ -475,10 +483,8 @@ bool inbox_step(struct inbox *in, int64_t now_us)
         parcel_close(&t.parcel);
         if (result == ALL_LATER)
                 in->n_ripe = 0;
-        else if (result != LATER && in->waiting) {
-                in->waiting = false;
-                in->host.waits(in->host.ctx, NULL);
-        }
+        if (in->next >= in->n_ripe)
+                waits_no_more(in);
         return in->next < in->n_ripe;
 }
 

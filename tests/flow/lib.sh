@@ -32,7 +32,7 @@ flow_end() {
         trap - EXIT
         for p in "${pid_of[@]}" $(jobs -p); do kill -KILL "$p" 2>/dev/null || true; done
         wait 2>/dev/null || true
-        if [ $status -ne 0 ]; then tail -n 15 "$dir"/log/*.log >&2 2>/dev/null || true; fi
+        if [ $status -ne 0 ]; then tail -n 8 "$dir"/log/*.log >&2 2>/dev/null || true; fi
         if [ -n "${FLOW_KEEP:-}" ]; then echo "kept: $dir" >&2; else rm -rf "$dir"; fi
         exit $status
 }
@@ -111,11 +111,12 @@ office() { # The catalogue is the region's unless a line `catalog:` says otherwi
 # A collector with HQ away, an aggregator without a sink are "degraded" or "failing" and answer all the same.
 answers() { [ "$(curl -s -o "$dir/health" -w '%{http_code}' "$(url "$1")/healthz")" != 000 ]; }
 up_or_dead() { answers "$1" || ! kill -0 "${pid_of[$1]}" 2>/dev/null; }
+with=() # a program that starts the daemons, and its arguments
 launch() {
         local name=$1 program=sumu-collector
         shift
         case $name in aggregator | sink) program=sumu-$name ;; esac
-        setpriv --pdeathsig KILL "$program" --config "$dir/conf/$name.yaml" "$@" >>"$dir/log/$name.log" 2>&1 {flow_lock}>&- &
+        setpriv --pdeathsig KILL "${with[@]}" "$program" --config "$dir/conf/$name.yaml" "$@" >>"$dir/log/$name.log" 2>&1 {flow_lock}>&- &
         pid_of[$name]=$!
 }
 start() {
