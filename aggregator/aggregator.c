@@ -175,13 +175,12 @@ static void from_sink(void *ctx, const struct zmessage *m)
 
 /* ---- health and metrics */
 
-static void show_refusal(void *ctx, const char *office, const char *code)
+static void show_refusal(struct aggregator *a, const char *office, const char *code)
 {
-        struct aggregator *a = ctx;
         char name[80], sentence[160];
         snprintf(name, sizeof name, "refused-%s", office);
-        snprintf(sentence, sizeof sentence, "office %s is refused: %s", office, code);
-        health_raise(a->health, HEALTH_DEGRADED, name, sentence);
+        snprintf(sentence, sizeof sentence, "office %s is refused: %s", office, code ? code : "");
+        health_raise(a->health, code ? HEALTH_DEGRADED : HEALTH_OK, name, sentence);
 }
 
 static void look_after(struct aggregator *a)
@@ -197,11 +196,9 @@ static void look_after(struct aggregator *a)
                 health_raise(a->health, HEALTH_DEGRADED, "sink",
                              "the sink is not connected; offices keep their reports");
         for (size_t i = 0; i < a->keys.n_offices; i++) {
-                char name[80];
-                snprintf(name, sizeof name, "refused-%s", a->keys.offices[i].office);
-                health_clear(a->health, name);
+                const char *office = a->keys.offices[i].office;
+                show_refusal(a, office, hub_refusal(a->hub, office));
         }
-        hub_refusals(a->hub, show_refusal, a);
 }
 
 static void get_health(void *ctx, const struct http_request *q, struct http_reply *r)
@@ -267,6 +264,8 @@ static void reload(void *ctx)
                 return;
         }
         health_clear(a->health, "keys");
+        for (size_t i = 0; i < a->keys.n_offices; i++) /* those that go will not be looked after any more */
+                show_refusal(a, a->keys.offices[i].office, NULL);
         keys_close(&a->keys);
         a->keys = fresh;
         if (allow_known(a, &e) != 0)

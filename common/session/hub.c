@@ -894,10 +894,10 @@ size_t hub_waiting(const struct hub *h)
         return n;
 }
 
-void hub_refusals(const struct hub *h, void (*show)(void *ctx, const char *office, const char *code),
-                  void *ctx)
+const char *hub_refusal(const struct hub *h, const char *office)
 {
         for (size_t i = 0; i < h->n_peers; i++)
-                if (h->peers[i]->refusal[0])
-                        show(ctx, h->peers[i]->link.office, h->peers[i]->refusal);
+                if (h->peers[i]->refusal[0] && strcmp(h->peers[i]->link.office, office) == 0)
+                        return h->peers[i]->refusal;
+        return NULL;
 }

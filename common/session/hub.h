@@ -69,8 +69,7 @@ size_t hub_memory(const struct hub *h);
 uint64_t hub_version(const struct hub *h);
 size_t hub_waiting(const struct hub *h); /* messages not yet taken */
 
-/* Offices that are refused right now: calls `show` for each with the code. */
-void hub_refusals(const struct hub *h, void (*show)(void *ctx, const char *office, const char *code),
-                  void *ctx);
+/* The code with which an office is refused right now; NULL: it is not. */
+const char *hub_refusal(const struct hub *h, const char *office);
 
 #endif
