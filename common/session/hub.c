@@ -204,12 +204,22 @@ static struct peer *peer_of(struct hub *h, const struct hub_peer_name *name, con
         return h->peers[h->n_peers++] = p;
 }
 
+/* A connection of the office is welcome. One that was refused is most often the same office's before
+ * something was mended; whether it still stands there nobody tells us. */
+static void forget_refusals(struct hub *h, const char *office)
+{
+        for (size_t i = 0; i < h->n_peers; i++)
+                if (strcmp(h->peers[i]->link.office, office) == 0)
+                        h->peers[i]->refusal[0] = '\0';
+}
+
 /* One step of an office's machine with all it may need to know, and what it asks for done. Answers its todo
  * for those who have to do the rest (take). */
 static struct downlink_todo peer_step(struct hub *h, struct peer *p, struct downlink_event ev,
                                       struct hub_time now)
 {
         struct downlink_todo todo;
+        enum downlink_state before = p->link.state;
         if (h->feed.state == FEED_READY) {
                 struct stream_id id = ev.message && ev.message->kind == WIRE_GREETING
                                           ? ev.message->greeting.stream
@@ -225,8 +235,8 @@ static struct downlink_todo peer_step(struct hub *h, struct peer *p, struct down
                 h->counts.refused++;
                 memcpy(p->refusal, todo.reply.refusal.code, strlen(todo.reply.refusal.code) + 1);
                 queue_clear(p);
-        } else if (p->link.state == DOWNLINK_OPEN) {
-                p->refusal[0] = '\0';
+        } else if (p->link.state == DOWNLINK_OPEN && before != DOWNLINK_OPEN) {
+                forget_refusals(h, p->link.office);
         }
         if (todo.log)
                 tell(h, HUB_WARNS, todo.log, p->link.office, 0);

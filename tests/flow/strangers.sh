@@ -74,8 +74,11 @@ await complains aggregator '"office 150400 is refused: office"'
 is "$(newest 150200)" "queued "
 is "$(region_total)" "13 exact 3"
 stop 150200
-# What goes on is told once.
+# What goes on is told once, and until a connection of the office is welcome.
 is "$(grep -c 'degraded reason=refused-150400' "$dir/log/aggregator.log")" 1
+stop 150400
+start 150400
+await eval '! complains aggregator refused'
 rm -r "$dir/state/150200"
 mv "$dir/honest" "$dir/state/150200"
 office 150200
