@@ -20,19 +20,20 @@ const char *peer_word(enum peer p)
         return peers[p].word;
 }
 
-const char *peer_variable(enum peer p)
+const char *peer_environment(enum peer p)
 {
-        return peers[p].variable;
+        const char *url = getenv(peers[p].variable);
+        return url && *url && strncmp(url, "tcp://", 6) != 0 ? url : NULL;
 }
 
 /* ---- opening */
 
 static const char *find_url(const struct cli *cli, enum peer p)
 {
-        const char *from_environment = getenv(peers[p].variable);
+        const char *from_environment = peer_environment(p);
         if (cli->option[peers[p].option])
                 return cli->option[peers[p].option];
-        return from_environment && *from_environment ? from_environment : peers[p].url;
+        return from_environment ? from_environment : peers[p].url;
 }
 
 /* host:port means http; slashes at the end are cut. */

@@ -28,7 +28,10 @@ enum peer {
             PEER_COUNT
 };
 const char *peer_word(enum peer p);
-const char *peer_variable(enum peer p);
+
+/* The URL that the environment names; NULL: none. SUMU_AGGREGATOR is a key of collector and sink, too, where
+ * it is a ZeroMQ endpoint; in a container the program sees theirs, and tcp:// is not meant for it. */
+const char *peer_environment(enum peer p);
 
 enum {
         CLIENT_CONNECT_MS = 5000,

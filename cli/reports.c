@@ -37,8 +37,8 @@ static enum peer find_peer(const struct cli *c)
 {
         bool sink = c->option[OPTION_SINK] != NULL, collector = c->option[OPTION_COLLECTOR] != NULL;
         if (!sink && !collector) {
-                sink = getenv(peer_variable(PEER_SINK)) != NULL;
-                collector = getenv(peer_variable(PEER_COLLECTOR)) != NULL;
+                sink = peer_environment(PEER_SINK) != NULL;
+                collector = peer_environment(PEER_COLLECTOR) != NULL;
         }
         return collector && !sink ? PEER_COLLECTOR : PEER_SINK;
 }

@@ -261,7 +261,7 @@ static bool is_asked(const struct cli *c, enum peer p)
         };
         bool named[PEER_COUNT], any = false;
         for (int i = 0; i < PEER_COUNT; i++) {
-                named[i] = c->option[ids[i]] || getenv(peer_variable((enum peer)i));
+                named[i] = c->option[ids[i]] || peer_environment((enum peer)i);
                 any |= named[i];
         }
         return !any || named[p];

@@ -357,6 +357,22 @@ static void the_token_goes_along(void **state)
         assert_int_equal(terminal.status, 1);
 }
 
+/* In a container `sumu` sees the daemon's settings, and SUMU_AGGREGATOR is a ZeroMQ endpoint in collector and
+ * sink. */
+static void an_endpoint_is_no_url(void **state)
+{
+        (void)state;
+        static const struct canned answers[] = {{"/healthz", 200, "{\"status\":\"ok\",\"reasons\":[]}"}, {0}};
+        serve(answers);
+        setenv("SUMU_AGGREGATOR", "tcp://aggregator:7602", 1);
+        setenv("SUMU_SINK", url, 1);
+        run("status", "--format", "csv", NULL);
+        unsetenv("SUMU_AGGREGATOR");
+        unsetenv("SUMU_SINK");
+        assert_null(strstr(terminal.out, "aggregator"));
+        assert_says(terminal.out, "sink");
+}
+
 /* ---- submit */
 
 #define RECEIPT(seq, period)                                                                         \
@@ -680,6 +696,7 @@ int main(void)
             cmocka_unit_test(refusals_come_with_code_and_message),
             cmocka_unit_test(nobody_listens),
             cmocka_unit_test(the_token_goes_along),
+            cmocka_unit_test(an_endpoint_is_no_url),
             cmocka_unit_test(a_file_goes_as_it_is),
             cmocka_unit_test(one_bad_file_does_not_hold_back_the_next),
             cmocka_unit_test(waiting_for_verdicts),
