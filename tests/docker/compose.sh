@@ -4,46 +4,18 @@
 # containers may do is what docker/README.md says. Builds images (they stay, as a build folder does), removes the rest.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-docker info >/dev/null 2>&1 || { echo "no Docker engine answers: skipped"; exit 77; }
-if docker compose version >/dev/null 2>&1; then compose=(docker compose); else compose=(docker-compose); fi
-
-# An address of its own on loopback, so that a quickstart may run beside it.
-export SUMU_TAG=test SUMU_PUBLISH=127.0.76.1 COMPOSE_PROJECT_NAME=sumutest$$
-example=catalog/neimenggu/example
+. tests/docker/lib.sh
+file=compose.yaml
+export COMPOSE_PROJECT_NAME=sumutest$$
 inside=/usr/share/sumu/$example
-work=$(mktemp -d)
-dc() { "${compose[@]}" -f docker/compose.yaml "$@"; }
-say() { printf '== %s\n' "$*"; }
-fail() { echo "FAILED: $*" >&2; exit 1; }
 
 finish() {
         local rc=$?
         trap - EXIT
         [ $rc -eq 0 ] || dc logs --no-color --tail 20 2>/dev/null || true
-        dc down -v --remove-orphans -t 5 >"$work/down.log" 2>&1 || cat "$work/down.log"
+        down
         rm -rf "$work"
         exit $rc
-}
-trap finish EXIT
-trap 'exit 130' INT TERM
-
-container() { dc ps -q "$1"; }
-services() { dc config --services | grep -v '^keys$'; }
-sumu_in() { docker exec "$(container "$1")" sumu "${@:2}"; }
-
-wait_for() { # what, seconds, command…
-        local end=$((SECONDS + $2))
-        until "${@:3}" >/dev/null 2>&1; do
-                [ $SECONDS -lt $end ] || fail "$1: not within $2 s"
-                sleep 0.3
-        done
-}
-is_healthy() { [ "$(docker inspect -f '{{.State.Health.Status}}' "$(container "$1")")" = healthy ]; }
-all_up() {
-        dc up -d >"$work/up.log" 2>&1 || { cat "$work/up.log"; fail "up"; }
-        for service in $(services); do
-                wait_for "$service healthy" 120 is_healthy "$service"
-        done
 }
 
 memory() {
@@ -57,13 +29,14 @@ ask() { # service, port, path, curl's options…: over the published port, with 
         curl -fsS -H "Authorization: Bearer $(token "$1")" "${@:4}" "http://$(address "$1" "$2")$3"
 }
 
+# The three files are valid, and what confines a container is the same in all.
 check_files() {
         export SUMU_OFFICE=150200 SUMU_AGGREGATOR=tcp://hq.example:7601
         local file common
         common=$(sed -n '/^x-service:/,/^$/p' docker/compose.yaml)
-        for file in docker/compose*.yaml; do
-                "${compose[@]}" -f "$file" config -q || fail "$file is not valid"
-                [ "$(sed -n '/^x-service:/,/^$/p' "$file")" = "$common" ] || fail "$file: x-service is not that of compose.yaml"
+        for file in compose.yaml compose.hq.yaml compose.office.yaml; do
+                dc config -q || fail "$file is not valid"
+                [ "$(sed -n '/^x-service:/,/^$/p' "docker/$file")" = "$common" ] || fail "$file: x-service differs"
         done
         unset SUMU_OFFICE SUMU_AGGREGATOR
 }
@@ -100,9 +73,9 @@ check_door() { # without the token there is no answer, with it there is
 
 # One office by the inbox, the others by their own `sumu submit`.
 submit_examples() {
-        local office file files
-        for file in "$example"/150300/*; do
-                docker cp "$file" "$(container collector-150300):/var/lib/sumu/inbox/"
+        local office report files
+        for report in "$example"/150300/*; do
+                docker cp "$report" "$(container collector-150300):/var/lib/sumu/inbox/"
         done
         for office in $(cd "$example" && ls -d 1*/ | tr -d / | grep -v 150300); do
                 files=("$example/$office"/*)
@@ -146,7 +119,7 @@ kill_with_correction() { # service, value, total
 say "compose files"
 check_files
 say "images"
-dc build >"$work/build.log" 2>&1 || { tail -n 40 "$work/build.log"; fail "build"; }
+build
 docker image ls --format '{{.Repository}}:{{.Tag}} {{.Size}}' sumu | grep ':test'
 say "up"
 all_up
@@ -157,6 +130,9 @@ check_folder aggregator curve.key sign.key
 check_folder sink curve.key sign.key
 check_folder collector-150200 sign.key offices/150200.pub
 check_door
+for service in aggregator sink collector-150200; do
+        sumu_in "$service" status >"$work/status" || { cat "$work/status"; fail "sumu status in $service"; }
+done
 say "memory at rest"
 memory
 say "every example report"
