@@ -24,6 +24,7 @@ for lib in $(grep -o '/[^ ]*\.so[^ ]*' <<<"$needed" | sort -u); do
                 install -D -m 644 -t "$out/usr/share/doc/$package" "/usr/share/doc/$package/copyright"
         fi
 done
+install -D -m 644 -t "$out/usr/share/doc/sumu" LICENSE NOTICE
 
 install -D -m 644 -t "$out$libs/gconv" "$libs"/gconv/{GB18030.so,gconv-modules.cache}
 cp -a /usr/lib/locale "$out/usr/lib/"

@@ -69,6 +69,8 @@ check_door() { # without the token there is no answer, with it there is
         status=$(curl -s -o "$work/door" -w '%{http_code}' "$url")
         [ "$status" = 401 ] || fail "the sink answers a stranger with $status"
         ask sink 7600 /api/v1/catalog >"$work/door"
+        ask sink 7600 / >"$work/page"
+        grep -qi '<html' "$work/page" || fail "the sink has no page"
 }
 
 # One office by the inbox, the others by their own `sumu submit`.
