@@ -95,6 +95,7 @@ void desk_refuse(struct desk *d, enum reason_code code, uint32_t row, const char
 {
         char r0[CLIP + 4], r1[CLIP + 4];
         reasons_add(&d->in->reasons, code, row, clip(column, r0), clip(a0, r1), a1, a2);
+        d->full |= d->in->reasons.total >= DESK_REASONS_MAX;
 }
 
 void desk_missing(struct desk *d, uint32_t row, enum column k, const char *advice)
@@ -293,12 +294,26 @@ static void pile_action(struct desk *d, struct pile *p, uint32_t row, const char
         p->action_said = p->action_known = true;
 }
 
+static void refuse_reports(struct desk *d, uint32_t row)
+{
+        char en[32], zh[32];
+        snprintf(en, sizeof en, "%d reports", DESK_REPORTS_MAX);
+        snprintf(zh, sizeof zh, "%d 份报告", DESK_REPORTS_MAX);
+        if (!d->full)
+                desk_refuse(d, REASON_FILE_TOO_LARGE, row, NULL, desk_say(d, en, zh), NULL, NULL);
+        d->full = true;
+}
+
 static int32_t pile_find(struct desk *d, int32_t dataset, struct period period, uint32_t row)
 {
         int64_t key[2] = {period_id(period), dataset};
         int64_t known = map_get(&d->places, key, sizeof key);
         if (known != MAP_NONE)
                 return (int32_t)known;
+        if (d->n == DESK_REPORTS_MAX) {
+                refuse_reports(d, row);
+                return NONE;
+        }
         if (d->n == d->cap) {
                 size_t cap = d->cap ? d->cap * 2 : 4;
                 struct pile *piles = realloc(d->piles, cap * sizeof *piles);
@@ -407,6 +422,27 @@ void desk_open_report(struct desk *d, const char *action, const char *note)
 
 /* Figures */
 
+/* So many that the report is too large, or gives the same again and again. */
+static void refuse_more(struct desk *d, uint32_t row)
+{
+        char en[2][48], zh[2][48];
+        snprintf(en[0], sizeof en[0], "more than %d rows", DESK_FIGURES_MAX);
+        snprintf(zh[0], sizeof zh[0], "超过 %d 行", DESK_FIGURES_MAX);
+        snprintf(en[1], sizeof en[1], "%d rows", REPORT_ROWS);
+        snprintf(zh[1], sizeof zh[1], "%d 行", REPORT_ROWS);
+        desk_refuse(d, REASON_REPORT_TOO_LARGE, row, NULL, desk_say(d, en[0], zh[0]),
+                    desk_say(d, en[1], zh[1]), NULL);
+        d->full = true;
+}
+
+static void pile_add(struct desk *d, struct pile *p, struct figure one)
+{
+        if (p->figures.n < DESK_FIGURES_MAX)
+                figures_add(d, &p->figures, one);
+        else if (!d->full)
+                refuse_more(d, one.row);
+}
+
 void figures_add(struct desk *d, struct figures *f, struct figure one)
 {
         if (f->n == f->cap) {
@@ -474,13 +510,15 @@ void desk_figure(struct desk *d, struct desk_row *r, int32_t indicator, uint16_t
         if (r->mark != MARK_FIGURES) {
                 if (r->pile != NONE)
                         d->piles[r->pile].has_totals = true;
-                if (r->pile != NONE || r->loose)
-                        figures_add(d, r->loose ? &d->loose : &d->piles[r->pile].figures, one);
+                if (r->loose)
+                        figures_add(d, &d->loose, one);
+                else if (r->pile != NONE)
+                        pile_add(d, &d->piles[r->pile], one);
         } else if (r->pile != NONE && r->region != NONE) {
                 one.fact.region = (uint32_t)r->region;
                 one.note = note_keep(d, r->note);
                 r->note = NULL;
-                figures_add(d, &d->piles[r->pile].figures, one);
+                pile_add(d, &d->piles[r->pile], one);
         }
 }
 

@@ -51,12 +51,19 @@ struct pile {
 
 enum { DESK_NEAR_MAX = 200, DESK_NEAR_COST = 5000 };
 
+/* A file is read to its end so that all its errors are said, but not beyond what can still be of use: twice
+ * the rows a report may have, so many reports, so many errors. Else 64 MiB of five-byte lines would keep the
+ * office's collector busy for a minute, and take half a gigabyte. */
+enum { DESK_FIGURES_MAX = 2 * REPORT_ROWS, DESK_REPORTS_MAX = 20000, DESK_REASONS_MAX = 1000000 };
+
 struct desk {
         struct intake *in;
         const struct judge *j;
         struct intake_hints hints;
         bool told_dataset, told_period, told_action; /* of the hints: once is enough */
         const char *columns[COLUMN_COUNT];           /* headings as written; NULL: rows do not have it */
+
+        bool full; /* it is refused in any case: nothing more need be read */
 
         struct pile *piles;
         size_t n, cap;

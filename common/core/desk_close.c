@@ -111,7 +111,7 @@ static void totals_check(struct desk *d, struct figures *f)
 /* Totals that name no period speak of all of them. */
 static void loose_check(struct desk *d)
 {
-        if (!d->loose.n)
+        if (!d->loose.n || d->full)
                 return;
         for (size_t p = 0; p < d->n; p++)
                 for (size_t i = 0; i < d->piles[p].figures.n; i++)
@@ -261,7 +261,7 @@ static void check(struct desk *d, struct intake_report *r)
         report_check(&r->report, d->j, numbers, &found);
         r->checked = found.total == 0 && r->report.n <= REPORT_ROWS;
         desk_place(d->in, r, &found, &d->in->reasons);
-        if (r->report.n > REPORT_ROWS)
+        if (r->report.n > REPORT_ROWS && !d->full)
                 refuse_size(d, r->report.n);
         reasons_close(&found);
         free(numbers);
@@ -294,7 +294,8 @@ static bool pile_counts(const struct desk *d, const struct pile *p)
 static void pile_close(struct desk *d, struct pile *p)
 {
         if (p->has_totals) {
-                totals_check(d, &p->figures);
+                if (!d->full)
+                        totals_check(d, &p->figures);
                 totals_drop(&p->figures);
         }
         if (p->figures.n)

@@ -29,6 +29,8 @@
  * stands as it is written, for a code as well as for a value; 1e3 is 1000. What is no JSON, holds a
  * key twice, or has an object where a value belongs is `malformed`.
  * - No rows and the hint `withdraw` is a withdrawal, also as a file of no bytes.
+ * - Reading stops early where the file is refused in any case: at a row beyond twice what a report may have,
+ * at the 20,001st report (`file_too_large`), at the millionth error.
  * - Names that are wrong get the nearest right one until 200 of them have been looked for. */
 #ifndef SUMU_CORE_INTAKE_H
 #define SUMU_CORE_INTAKE_H

@@ -394,7 +394,7 @@ static bool take(void *ctx, const struct csv_record *r)
                 g->rows = true;
                 check_strays(g, r);
                 (g->form == FORM_LONG ? row_long : row_wide)(g, r);
-                return !d->failed;
+                return !d->failed && !d->full;
         }
         struct header h = header_read(d, r);
         if (d->failed)

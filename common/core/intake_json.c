@@ -334,7 +334,7 @@ static void read_rows(struct reader *r)
                 fail(c, "rows is an array");
                 return;
         }
-        while (next(c, ']', &first) && !r->desk.failed)
+        while (!r->desk.full && next(c, ']', &first) && !r->desk.failed)
                 read_row(r);
 }
 
@@ -387,10 +387,10 @@ static void read_body(struct reader *r)
         if (!take(c, '[')) {
                 read_report(r);
         } else {
-                while (next(c, ']', &first) && !r->desk.failed)
+                while (!r->desk.full && next(c, ']', &first) && !r->desk.failed)
                         read_report(r);
         }
-        if (!c->malformed->code && !r->desk.failed && peek(c) != '\0')
+        if (!c->malformed->code && !r->desk.failed && !r->desk.full && peek(c) != '\0')
                 fail(c, "something follows the end");
 }
 

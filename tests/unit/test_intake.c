@@ -525,6 +525,39 @@ static void wrong_names_are_cheap(void **state)
         text_close(&body);
 }
 
+/* A file that is refused in any case is not read to its end. */
+static void reading_stops(void **state)
+{
+        (void)state;
+        struct judge j = office_judge(catalog, "150200");
+        struct intake in = {0};
+        struct text body = {0};
+        text_add(&body, "地区,firearms_seized\n");
+        for (int i = 0; i < 3 * REPORT_ROWS; i++)
+                text_add(&body, "150221,1\n");
+        text_add(&body, "150221,never read\n合计,1\n");
+        assert_true(intake_csv(&in, text_c(&body), body.n, day, &j));
+        assert_int_equal(in.reasons.total,
+                         2 * REPORT_ROWS); /* all but the first come twice, and one is too many */
+        bool large = false;
+        for (size_t i = 0; i < in.reasons.n; i++)
+                large |= in.reasons.v[i].code == REASON_REPORT_TOO_LARGE &&
+                         in.reasons.v[i].row == 2 * REPORT_ROWS + 2;
+        assert_true(large);
+        intake_close(&in);
+
+        text_clear(&body);
+        text_add(&body, "[{\"dataset\":\"gunexp\",\"period\":\"2023-09-19\",\"rows\":[");
+        for (int i = 0; i < 3 * REPORT_ROWS; i++)
+                text_add(&body, "{\"region\":\"150221\",\"indicator\":\"firearms_seized\",\"value\":1},");
+        text_add(&body, "{\"region\":\"150221\",\"indicator\":\"firearms_seized\",\"value\":1}]}, {}]");
+        assert_true(intake_json(&in, text_c(&body), body.n, &j));
+        assert_int_equal(in.malformed.code, 0);
+        assert_int_equal(in.reasons.total, 2 * REPORT_ROWS);
+        intake_close(&in);
+        text_close(&body);
+}
+
 /* What would stand */
 
 static void judged_with_places(void **state)
@@ -579,6 +612,7 @@ int main(void)
             cmocka_unit_test(json_refused),
             cmocka_unit_test(as_many_rows_as_fit),
             cmocka_unit_test(wrong_names_are_cheap),
+            cmocka_unit_test(reading_stops),
             cmocka_unit_test(judged_with_places),
         };
         return cmocka_run_group_tests(tests, set_up, tear_down);
