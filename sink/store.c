@@ -763,6 +763,7 @@ static int skip_rows(struct store *s, const char *office, const struct gap_row *
         db_int(q, 4, (int64_t)g->floor);
         db_int(q, 5, clock_us);
         db_int(q, 6, (int64_t)version);
+        db_blob(q, 7, g->hash.b, HASH);
         if ((rc = db_run(&s->db, q, e)) != 0)
                 return rc;
         q = sql(s, SQL_GAP_DROP);

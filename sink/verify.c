@@ -355,6 +355,7 @@ static int check_totals(struct checking *k)
 
 struct skipped {
         uint64_t from, to;
+        struct hash hash; /* the chain's at `to`, as the office named it */
 };
 
 struct chain {
@@ -402,6 +403,15 @@ static bool is_skipped(const struct chain *ch, uint64_t from, uint64_t to)
                 if (ch->skips[i].from <= from && from <= ch->skips[i].to)
                         from = ch->skips[i].to + 1;
         return from > to;
+}
+
+/* The hash that a report behind a skipped gap has to follow; NULL: no gap ends there. */
+static const struct hash *skipped_hash(const struct chain *ch, uint64_t to)
+{
+        for (size_t i = 0; i < ch->n_skips; i++)
+                if (ch->skips[i].to == to)
+                        return &ch->skips[i].hash;
+        return NULL;
 }
 
 static int next_signature(struct chain *ch)
@@ -477,10 +487,10 @@ static int check_report(struct chain *ch, sqlite3_stmt *q)
                 fault(ch, seq, VERIFY_NO_HASH);
                 return 0;
         }
-        bool linked = seq == ch->seq + 1;
-        if (!linked && !is_skipped(ch, ch->seq + 1, seq - 1))
+        const struct hash *before = seq == ch->seq + 1 ? &ch->hash : skipped_hash(ch, seq - 1);
+        if (seq != ch->seq + 1 && !is_skipped(ch, ch->seq + 1, seq - 1))
                 fault(ch, ch->seq + 1, VERIFY_MISSING);
-        if (linked && !hash_same(chain_next(ch->office, ch->stream, seq, ch->hash, &r), stored))
+        else if (!before || !hash_same(chain_next(ch->office, ch->stream, seq, *before, &r), stored))
                 fault(ch, seq, VERIFY_CHANGED);
         ch->seq = seq;
         ch->hash = stored;
@@ -526,8 +536,10 @@ static int read_skips(struct chain *ch)
                         break;
                 }
                 ch->skips = more;
-                ch->skips[ch->n_skips++] = (struct skipped){(uint64_t)sqlite3_column_int64(q, 0),
-                                                            (uint64_t)sqlite3_column_int64(q, 1)};
+                struct skipped *s = &ch->skips[ch->n_skips++];
+                *s = (struct skipped){
+                    (uint64_t)sqlite3_column_int64(q, 0), (uint64_t)sqlite3_column_int64(q, 1), {{0}}};
+                column_bytes(q, 2, s->hash.b, HASH);
         }
         sqlite3_reset(q);
         return rc;
