@@ -162,3 +162,40 @@ report b 2023-09-01 d replace "B1 flow 1000000000000000"
 settle
 total "10^15 twice" "2000000000000000 exact 2" "indicator=flow&period=2023-09"
 same "the digits as they come" '"value":2000000000000000,' "$(grep -o '"value":[0-9]*,' <<<"$body")"
+
+# judged on the report as it would stand
+declined() { # what, code, and what `report` takes
+        local what=$1 code=$2; shift 2
+        if report "$@" 2>/dev/null; then same "$what" "refused: $code" taken; else same "$what" "422 $code" "$status $(jq -r '[.errors[].code] | unique | join(" ")' "$work/receipt")"; fi
+}
+report a 2023-10-01 d replace "A1 kilos 1.25" "A/own flow 4"
+declined "an add below the minimum" below_min a 2023-10-01 d add "A1 kilos -1.26"
+report a 2023-10-01 d add "A1 kilos -1.25"
+declined "a value below the minimum" below_min a 2023-10-02 d replace "A1 kilos -1"
+declined "the largest value and one" too_large a 2023-10-02 d replace "A1 flow 1000000000000001"
+declined "add to a stock" add_not_flow a 2023-10-01 d add "A1 stock 1"
+declined "an indicator for a region and its ancestor" overlap a 2023-10-02 d replace "A1 flow 1" "A flow 1"
+report a 2023-10-02 d replace "A flow 9"
+declined "the same by merge" overlap a 2023-10-02 d merge "A1 flow 1"
+report a 2023-10-01 d merge "A1 flow 1"
+declined "a withdrawal with rows" rows_with_withdraw a 2023-10-02 d withdraw "A1 flow 1"
+declined "no rows" no_rows a 2023-10-02 d replace
+declined "blanks only" no_rows a 2023-10-02 d merge "A1 flow -"
+declined "a derived figure" derived_given a 2023-10-02 d replace "A1 per 1"
+declined "another level" wrong_level b 2022 y replace "B1 people 1"
+declined "tomorrow and one" future_period a "$(TZ=Asia/Shanghai date -d '+2 days' +%F)" d replace "A1 flow 1"
+declined "locked" locked a 2010-01 k replace "A1 grain 1"
+settle
+total "added down to nothing is 0" "0 exact 1" "indicator=kilos&period=2023-10-01"
+total "own and merged child" "5 exact 2" "indicator=flow&region=A&period=2023-10-01"
+total "the region's own figure, once written without /own" "9 exact 1" "indicator=flow&region=A&own=1&period=2023-10-02"
+
+# a rule: for each region of the rows and the ancestors up to the office; skipped without operands; explained if not exact
+declined "a rule" rule a 2023-11 k replace "A1 grain 10" "A1 straw 31"
+report a 2023-11 k replace "A1 grain 10" "A2 straw 30"
+declined "a rule, upon what stands, of an ancestor" rule a 2023-11 k merge "A2 straw 31"
+report a 2023-11 k merge "A2 straw 约31"
+report b 2023-11 k replace "B1 straw 99"
+settle
+ask "/api/v1/reports?dataset=k"
+same "where an operand is missing it is skipped, where one is not exact it explains" '["b 0","a 1","a 0"]' "$(field '[.reports[]|"\(.office) \(.flags|length)"]')"

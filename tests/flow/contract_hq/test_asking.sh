@@ -183,6 +183,7 @@ refused "a body" 405 method_not_allowed "/api/v1/catalog" -X POST -d x
 head -c 200000 /dev/zero >"$work/large"
 refused "a large body" 413 too_large "/api/v1/streams/skip?office=a" -X POST --data-binary @"$work/large"
 refused "a foreign Host" 403 foreign_host "/api/v1/catalog" -H 'Host: evil.example'
+refused "a page of another site" 403 foreign_origin "/api/v1/streams/skip?office=a" -X POST -H "Origin: http://evil.example"
 ask "/api/v1/totals?indicator=z&period=2023" -H 'Accept-Language: zh'
 holds "errors in Chinese" grep -q '没有名为' <<<"$body"
 ask "/api/v1/totals?indicator=z&period=2023" -H 'Accept-Language: en-GB,zh;q=0.1'
