@@ -797,7 +797,8 @@ int main(void)
 {
         if (sodium_init() < 0)
                 return 1;
-        static struct setting atoll = {"tests/catalogs/atoll", 30, 1500}, neimenggu = {"catalog/neimenggu", 1, 500};
+        static struct setting atoll = {"tests/catalogs/atoll", 30, 1500},
+                              neimenggu = {"catalog/neimenggu", 1, 500};
         const struct CMUnitTest tests[] = {
             {"on the atoll", exactly_once, NULL, NULL, &atoll},
             {"in Inner Mongolia", exactly_once, NULL, NULL, &neimenggu},
