@@ -170,6 +170,15 @@ static void reader_give(struct api *a, struct reader *r)
         free(r);
 }
 
+/* RFC 3339. A + that was not written as %2B came as a space: "…T08:00:00 08:00" is meant with it. */
+static bool time_read(struct call *k, const char *text, int64_t *us)
+{
+        char *copy = arena_strdup(&k->arena, text), *space = copy ? strrchr(copy, ' ') : NULL;
+        if (space && strlen(space) == strlen(" 08:00"))
+                *space = '+';
+        return copy && clock_parse(copy, us) && *us >= 0;
+}
+
 static bool moment(struct call *k, uint64_t *version)
 {
         const char *text = http_query(k->q, "as_of");
@@ -181,7 +190,7 @@ static bool moment(struct call *k, uint64_t *version)
                 k->as_of_us = (int64_t)*version;
                 return true;
         }
-        if (!clock_parse(text, &k->as_of_us) || k->as_of_us < 0)
+        if (!time_read(k, text, &k->as_of_us))
                 return CALL_REFUSE(k, NO_MOMENT, text);
         *version = (uint64_t)k->as_of_us;
         return true;

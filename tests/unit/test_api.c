@@ -438,6 +438,7 @@ static void as_it_was(void **state)
         TOTALS("indicator=f&period=2024&as_of=2024-01-06T00:00:00Z",
                "R 2024 null null 0"); /* by receipt, a second later */
         TOTALS("indicator=f&period=2024&as_of=2024-01-07T08:00:00%2B08:00", "R 2024 6 exact 2");
+        TOTALS("indicator=f&period=2024&as_of=2024-01-07T08:00:00+08:00", "R 2024 6 exact 2");
         TOTALS("indicator=f&period=2024&as_of=2024-01-08T12:00:00Z", "R 2024 6 exact 1");
         TOTALS("indicator=f&period=2024&as_of=2030-01-01T00:00:00Z", "R 2024 16 exact 1");
         assert_string_equal(offices("indicator=f&period=2024-01-05&as_of=2024-01-05T12:00:00Z"), "4/0/4");

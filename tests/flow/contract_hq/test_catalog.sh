@@ -43,6 +43,8 @@ try "a region lost" '/^A1,/d' regions.csv
 try "another parent" 's/^A1,A,/A1,B,/' regions.csv
 try "outside its office's scope" 's/^a,A,subtree,/a,A,self,/' offices.csv
 try "a dataset not its office's" 's/^a,A,subtree,\*/a,A,subtree,d/' offices.csv
+try "an office lost" '/^a,/d' offices.csv
+try "an office's validity that leaves it out" 's/^a,A,subtree,\*,甲市办公室,Office of Ay,,/&2023-02-28/' offices.csv
 try "an indicator lost" '/^kilos,/d' indicators.csv
 try "another kind" 's/^kilos,d,flow/kilos,d,peak/' indicators.csv
 try "another unit" 's/公斤/吨/' indicators.csv
