@@ -170,6 +170,13 @@ static void reader_give(struct api *a, struct reader *r)
         free(r);
 }
 
+static void edition_leave(struct call *k)
+{
+        uv_mutex_lock(&k->api->lock);
+        edition_drop(k->edition);
+        uv_mutex_unlock(&k->api->lock);
+}
+
 /* RFC 3339. A + that was not written as %2B came as a space: "…T08:00:00 08:00" is meant with it. */
 static bool time_read(struct call *k, const char *text, int64_t *us)
 {
@@ -196,6 +203,34 @@ static bool moment(struct call *k, uint64_t *version)
         return true;
 }
 
+static int edition_read(struct call *k, const void *pack, size_t n)
+{
+        struct faults faults = {0};
+        struct catalog *c = catalog_unpack(pack, n, &faults);
+        struct edition *then = c ? edition_new(&c) : NULL;
+        faults_close(&faults);
+        catalog_free(c);
+        if (!then)
+                return err_set(&k->e, E_SYNTAX, "the catalogue of then cannot be read any more");
+        edition_leave(k);
+        k->edition = then;
+        return 0;
+}
+
+/* What stood then is read by the catalogue that held then: its facts, names, offices and formulas. Where the
+ * store knows none, the one of now has to do. */
+static int edition_then(struct call *k)
+{
+        sqlite3_stmt *q = reader_sql(k->r, READ_CATALOG_THEN);
+        db_int(q, 1, (int64_t)k->r->version);
+        db_blob(q, 2, k->edition->catalog->digest, CATALOG_DIGEST);
+        int rc = db_step(&k->r->db, q, &k->e);
+        if (rc == 1 && sqlite3_column_type(q, 0) != SQLITE_NULL)
+                rc = edition_read(k, sqlite3_column_blob(q, 0), (size_t)sqlite3_column_bytes(q, 0));
+        sqlite3_reset(q);
+        return rc < 0 ? rc : 0;
+}
+
 bool call_look(struct call *k, uint64_t version)
 {
         PRE(!k->r);
@@ -211,6 +246,8 @@ bool call_look(struct call *k, uint64_t version)
         k->edition = a->edition;
         k->edition->users++;
         uv_mutex_unlock(&a->lock);
+        if (k->r->past && (rc = edition_then(k)) != 0)
+                return call_refuse_store(k, rc);
         k->c = k->r->catalog = k->edition->catalog;
         return true;
 }
@@ -222,11 +259,8 @@ static void answer(struct api *a, const struct http_request *q, struct http_repl
                 CALL_REFUSE(&k, NO_MEMORY, NULL);
         if (k.r)
                 reader_give(a, k.r);
-        if (k.edition) {
-                uv_mutex_lock(&a->lock);
-                edition_drop(k.edition);
-                uv_mutex_unlock(&a->lock);
-        }
+        if (k.edition)
+                edition_leave(&k);
         arena_close(&k.arena);
 }
 

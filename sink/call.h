@@ -28,8 +28,8 @@ struct call {
 
 typedef bool call_fn(struct call *k);
 
-/* Takes a reader and looks at the store as of a version (UINT64_MAX: as `as_of` in the query says, else now).
- */
+/* Takes a reader and looks at the store as of a version (UINT64_MAX: as `as_of` in the query says, else now),
+ * with the catalogue in force at that moment. */
 bool call_look(struct call *k, uint64_t version);
 
 enum api_error {

@@ -32,12 +32,11 @@ try() { # what, sed script, file: a catalogue that has to be refused, and the fa
         said() { grep -q 'the new catalogue is refused' "$work/log/sink.log"; }
         await "$1: refused" said
         holds "$1: the facts in the way are named" grep -qE 'office a, 2023-(03-01|W09), region A1' "$work/log/sink.log"
+        ill() { [ "$(curl -s "$sink/healthz" | jq -r .status)" = failing ]; }
+        await "$1: it shows" ill
         same "$1: healthz says so" "503 failing" "$(curl -s -o "$work/body" -w '%{http_code}' "$sink/healthz") $(jq -r .status "$work/body")"
         same "$1: the old one stays" "$one" "$(digest)"
         cp "$work/kept" "$work/catalog/$3"
-        kill -HUP "${pid[sink]}"
-        fine() { [ "$(curl -s "$sink/healthz" | jq -r .status)" = ok ]; }
-        await "$1: well again" fine
 }
 try "a region lost" '/^A1,/d' regions.csv
 try "another parent" 's/^A1,A,/A1,B,/' regions.csv
@@ -52,11 +51,14 @@ try "other decimals" 's/^\(kilos,d,flow,公斤,kg\),2/\1,3/' indicators.csv
 try "another rhythm" 's/code: w, name_zh: 周报, name_en: Weekly, every: week/code: w, name_zh: 周报, name_en: Weekly, every: month/' datasets.yaml
 try "a validity that leaves it out" 's/^A1,A,county,甲一县,First County,,/A1,A,county,甲一县,First County,,2023-02-28/' regions.csv
 
+kill -HUP "${pid[sink]}"
+well() { [ "$(curl -s "$sink/healthz" | jq -r .status)" = ok ]; }
+await "the folder as it was: well again" well
+
 # a folder with faults: the old one stays as well
 cp "$work/catalog/regions.csv" "$work/kept"
 echo 'X,NOWHERE,county,某县,Some County,,' >>"$work/catalog/regions.csv"
 kill -HUP "${pid[sink]}"
-ill() { [ "$(curl -s "$sink/healthz" | jq -r .status)" = failing ]; }
 await "faults are shown" ill
 same "the old one stays" "$one" "$(digest)"
 cp "$work/kept" "$work/catalog/regions.csv"
@@ -82,6 +84,23 @@ settle
 total "the region that ended, before" "7 exact 3" "indicator=flow&period=2023-03"
 total "the new indicator" "7 exact 1" "indicator=chaff&period=2023"
 
+# what stood before is read by the catalogue that held then, also when what it names is gone
+before=$(field .version)
+report a 2023-03-01 d withdraw
+settle
+sed -i '/^kilos,/d' "$work/catalog/indicators.csv"
+sed -i "s/^version: .*/version: 'three'/" "$work/catalog/catalog.yaml"
+kill -HUP "${pid[sink]}"
+three() { [ "$(curl -s "$sink/api/v1/catalog" | jq -r .version)" = three ]; }
+await "the third is in force" three
+refused "an indicator that is gone" 404 unknown_indicator "/api/v1/totals?indicator=kilos&period=2023-03"
+total "as it stood then" "1.25 exact 1" "indicator=kilos&period=2023-03&as_of=$before"
+total "and what was beside it" "7 exact 3" "indicator=flow&period=2023-03&as_of=$before"
+ask "/api/v1/catalog?as_of=$before"
+same "the catalogue of then" two "$(field .version | tr -d '"')"
+report a 2023-03-01 d replace "A1 flow 1"
+settle
+
 # the catalogue survives in the store: a sink without a folder works with it; the office keeps it for days without a line
 stop sink; stop aggregator; stop a
 mv "$work/catalog" "$work/elsewhere"
@@ -90,7 +109,7 @@ start a sumu-collector "${url[a]}"
 holds "an office alone still knows the catalogue" known a "$(row k 2023-04 A/own chaff 1)" 202
 start aggregator sumu-aggregator "$aggregator"
 start sink sumu-sink "$sink"
-same "from the store" two "$(curl -s "$sink/api/v1/catalog" | jq -r .version)"
+same "from the store" three "$(curl -s "$sink/api/v1/catalog" | jq -r .version)"
 total "figures too" "7 exact 3" "indicator=flow&period=2023-03"
 
 # another catalogue at the start is judged as at a reload
@@ -99,4 +118,4 @@ sed -i '/^A1,/d' "$work/catalog/regions.csv"
 stop sink
 echo "catalog: $work/catalog" >>"$work/conf/sink.yaml"
 start sink sumu-sink "$sink"
-same "refused at the start, too" "two failing" "$(curl -s "$sink/api/v1/catalog" | jq -r .version) $(curl -s "$sink/healthz" | jq -r .status)"
+same "refused at the start, too" "three failing" "$(curl -s "$sink/api/v1/catalog" | jq -r .version) $(curl -s "$sink/healthz" | jq -r .status)"
