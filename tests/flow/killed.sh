@@ -78,5 +78,5 @@ done
 is "$(sqlite3 -readonly "$dir/state/sink/sumu.db" 'SELECT count(*), sum(verdict = "accepted") FROM report')" "$((3 * last))|$((3 * last))"
 verified
 same_as_plainly "$dir"/rows-*
-for name in aggregator sink "${offices[@]}"; do is "$(metric "$name" sumu_late_wakeups_total)" 0; done
+punctual aggregator sink "${offices[@]}"
 stop_all

@@ -174,5 +174,5 @@ await healthy 150400
 put 150400 2023-12-02 add 4
 await total_is 2023-12 6
 verified
-for name in aggregator sink $o 150400; do is "$(metric $name sumu_late_wakeups_total)" 0; done
+punctual aggregator sink $o 150400
 stop_all
