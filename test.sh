@@ -1,11 +1,11 @@
 #!/bin/bash
 # ./test.sh            every test but the long ones
-# ./test.sh LABEL…     those labels: unit laws stories flow house fuzz bench docker …  (`./test.sh --list` names them)
+# ./test.sh LABEL…     those labels: unit laws stories flow house lint fuzz bench docker …  (`./test.sh --list` names them)
 #
 # Sets a bare Debian 12 up, builds with ASan and UBSan, runs ctest. Labels in LONG run only when they are named.
 set -euo pipefail
 cd "$(dirname "$0")"
-LONG='docker|bench|long|valgrind|deepfuzz'
+LONG='docker|bench|lint|long|valgrind|deepfuzz'
 tools/setup.sh tests
 jobs=$(nproc)
 cmake --preset debug >/dev/null

@@ -280,7 +280,8 @@ static int read_options(struct cli *c, const struct command *k, int argc, char *
                         return cli_misuse(c, "option \"%s\" lacks its argument", "选项“%s”缺少参数",
                                           argv[optind - 1]);
                 switch (key - 1) {
-                case KEY_LANG: /* its value counts since before */
+                case KEY_LANG:       /* its value counts since before */
+                        PRE(optarg); /* or key were ':' */
                         if (strcmp(optarg, "zh") != 0 && strcmp(optarg, "en") != 0)
                                 return cli_misuse(c, "--lang is zh or en, not \"%s\"",
                                                   "--lang 应为 zh 或 en，而不是“%s”", optarg);

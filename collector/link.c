@@ -47,7 +47,9 @@ static int keep_verdicts(struct collector *c, const struct wire_verdicts *w, str
 {
         int64_t *forms = malloc((w->n + 1) * sizeof *forms), now_us = clock_us();
         size_t n = 0;
-        int code = forms ? 0 : err_set(e, E_MEM, "out of memory");
+        int code = 0;
+        if (!forms)
+                return err_set(e, E_MEM, "out of memory");
         for (size_t i = 0; code >= 0 && i < w->n; i++) {
                 code = outbox_keep_verdict(&c->outbox, w->stream, &w->v[i], now_us, &forms[n], e);
                 if (code == 1) {

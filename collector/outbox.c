@@ -505,7 +505,7 @@ static int stream_number(struct outbox *o, struct stream_id stream, int64_t *num
         sqlite3_stmt *s = statement(o, SQL_STREAM_FIND);
         db_blob(s, 1, stream.b, STREAM_ID);
         int code = one_row(o, s, e);
-        if (code == 1)
+        if (code > 0)
                 *number = sqlite3_column_int64(s, 0);
         sqlite3_reset(s);
         return code;
@@ -616,7 +616,7 @@ static int place(struct outbox *o, uint64_t seq, struct hash *h, uint64_t *upto,
         db_int(s, 1, o->now.number);
         db_int(s, 2, (int64_t)seq);
         int code = one_row(o, s, e);
-        if (code == 1) {
+        if (code > 0) {
                 *h = column_hash(s, 0);
                 *upto = (uint64_t)sqlite3_column_int64(s, 1);
         }

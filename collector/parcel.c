@@ -5,6 +5,7 @@
 #include "loop/encoding.h"
 #include "session/payload.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -262,8 +263,8 @@ void parcel_receipts(const struct parcel *t, const struct parcel_book *b, struct
         for (size_t i = 0; i < t->in.n; i++) {
                 const struct report *r = &t->in.reports[i].report;
                 const struct parcel_draft *d = &t->drafts[i];
-                text_printf(out, "%s{\"stream\":\"%s\",\"seq\":%llu,\"dataset\":", i ? "," : "", stream,
-                            (unsigned long long)(b->outbox->now.head.seq + 1 + i));
+                text_printf(out, "%s{\"stream\":\"%s\",\"seq\":%" PRIu64 ",\"dataset\":", i ? "," : "",
+                            stream, b->outbox->now.head.seq + 1 + i);
                 text_json(out, b->catalog->datasets[r->dataset].code);
                 text_printf(
                     out, ",\"period\":\"%s\",\"action\":\"%s\",\"revision\":%u,\"rows\":%u,\"withdrawn\":%u}",

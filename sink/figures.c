@@ -405,12 +405,16 @@ static void sweep_indicators(struct sweep *s, bool *seen)
         }
 }
 
+static bool same_days(struct period a, struct period b)
+{
+        return a.first == b.first && a.last == b.last;
+}
+
 static void sweep_cuts(struct sweep *s)
 {
         for (size_t i = 0; i < s->n; i++) {
-                struct cut *last = s->n_cuts ? &s->cuts[s->n_cuts - 1] : NULL;
                 struct period p = period_of_key(&s->wants[i]->key);
-                if (!last || last->p.first != p.first || last->p.last != p.last)
+                if (s->n_cuts == 0 || !same_days(s->cuts[s->n_cuts - 1].p, p))
                         s->cuts[s->n_cuts++] = (struct cut){.p = p, .from = i};
                 s->cuts[s->n_cuts - 1].to = i + 1;
         }

@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "sink/entries.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -240,8 +241,7 @@ static bool print_facts(struct entries *n, uint64_t skip, uint64_t limit)
                 rc = print_fact(k, &l.facts[i], k->c->indicators[indicator].kind == DERIVED, t);
         }
         if (l.more)
-                text_printf(t, "],\"next\":\"%llu.%llu\"}", (unsigned long long)k->r->version,
-                            (unsigned long long)(skip + l.n));
+                text_printf(t, "],\"next\":\"%" PRIu64 ".%" PRIu64 "\"}", k->r->version, skip + l.n);
         else
                 text_add(t, "],\"next\":null}");
         lineage_close(&l);

@@ -413,7 +413,7 @@ static int commit_column(struct committing *c, const struct wire_column *column)
 {
         struct store *s = c->s;
         struct period p;
-        int64_t indicator, region;
+        int64_t indicator = MAP_NONE, region;
         int rc = indicator_id(s, c->catalog, column->indicator, &indicator, c->e);
         if (rc != 0)
                 return rc;

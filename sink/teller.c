@@ -153,6 +153,7 @@ static void step(struct teller *l, struct feed_sink_event ev, const struct wire_
                                          .hello = {l->store->version, "sumu-sink " SUMU_VERSION}};
                 send(l, &m);
         }
+        PRE(ev.message || !(todo.open_term || todo.judge_flush || todo.serve)); /* these answer one */
         if (todo.open_term)
                 open_term(l, &ev.message->resume, now);
         if (todo.judge_flush)

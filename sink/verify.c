@@ -424,7 +424,7 @@ static int next_signature(struct chain *ch)
 static void check_signature(struct chain *ch, uint64_t seq, struct hash hash)
 {
         struct checking *k = ch->k;
-        struct hash signed_hash;
+        struct hash signed_hash = {0};
         uint8_t signature[SIGNATURE], id[8], key[32];
         k->v->signatures++;
         if (!column_bytes(ch->signatures, 1, signed_hash.b, HASH) ||

@@ -6,6 +6,8 @@
 #ifndef SUMU_BASE_ERR_H
 #define SUMU_BASE_ERR_H
 
+#include "base/check.h"
+
 enum err_code {
 #define ERR(name, code, sentence) E_##name = code,
 #include "base/errors.def"
@@ -17,8 +19,17 @@ struct err {
         char text[512];
 };
 
-/* Sets code and sentence; returns code, so `return err_set(...)` reads well. */
-int err_set(struct err *e, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* err_set(e, code, fmt, ...) sets code and sentence; returns code, so `return err_set(...)` reads well. */
+#define err_set(...) err_refusal(err_put(__VA_ARGS__))
+int err_put(struct err *e, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* A refusal's code is negative. It is said here, in sight of every caller, so that compilers and analyzers
+ * know that nothing goes on after it as after a success. */
+static inline int err_refusal(int code)
+{
+        PRE(code < 0);
+        return code;
+}
 
 /* Puts "fmt: " before the sentence that is there; returns its code. */
 int err_wrap(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -208,6 +208,7 @@ static bool recall_keep(struct cube *u)
         if (!g->begun)
                 return true;
         struct seat s = seat_find(u, b->dataset, g->period);
+        PRE(s.book == b);
         bool kept = s.chapter == g->chapter;
         struct page *page = kept ? &s.h->pages[s.number] : NULL;
         if (!widen_lanes(u, b, s.slot, &e->now) || (kept && !book_make_room(b, page)))
@@ -423,6 +424,7 @@ static struct pen pen_for(const struct cube *u, const struct draft *d, uint32_t 
 static void pen_note(const struct cube *u, const struct pen *pen, const struct fact *old,
                      const struct fact *now)
 {
+        /* cppcheck-suppress nullPointerRedundantCheck ; one of them is given */
         uint32_t group = u->group[old ? old->region : now->region];
         pen->row[group / 64] |= UINT64_C(1) << group % 64;
         if (!pen->lane)
@@ -651,6 +653,7 @@ static void refresh_lane(struct cube *u, const struct book *b, uint32_t ordinal,
         struct lane *l = book_lane(b, ordinal, slot);
         unsigned chapter = b->rhythm.chapters > 1 ? slot : 0;
         const struct chapter *h = &b->chapters[chapter];
+        PRE(h->pages);
         lane_clear(l);
         for (unsigned i = 0; i < h->n_pages; i++) {
                 if (rhythm_slot(&b->rhythm, chapter, i) != slot)

@@ -351,15 +351,17 @@ static void row_long(struct grid *g, const struct csv_record *r)
 static const int32_t *meanings_of(struct grid *g, int32_t dataset)
 {
         int32_t **slot = &g->meanings[dataset == NONE ? CATALOG_DATASETS : dataset];
-        if (*slot)
-                return *slot;
-        int32_t *v = malloc((g->header.n + 1) * sizeof *v);
+        int32_t *v = *slot;
+        if (v)
+                return v;
+        v = malloc((g->header.n + 1) * sizeof *v);
         for (size_t i = 0; v && i < g->header.n; i++) {
                 const struct heading *h = &g->header.v[i];
                 v[i] = h->text && h->column == NO_COLUMN ? heading_meaning(&g->desk, dataset, h->text) : NONE;
         }
         g->desk.failed |= !v;
-        return *slot = v;
+        *slot = v;
+        return v;
 }
 
 static void row_wide(struct grid *g, const struct csv_record *r)

@@ -115,7 +115,7 @@ static int kind_months(enum period_kind k)
         case PERIOD_QUARTER: return 3;
         case PERIOD_HALF: return 6;
         case PERIOD_YEAR: return 12;
-        default: return 0;
+        default: UNREACHABLE();
         }
 }
 

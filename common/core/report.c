@@ -441,7 +441,7 @@ static bool assembly_open(struct assembly *a, const struct report *r)
                 return false;
         see(a, a->after->facts, a->after->n, HELD);
         see(a, r->facts, r->n, JUDGED);
-        a->region = malloc(a->n * sizeof *a->region);
+        a->region = malloc((a->n + 1) * sizeof *a->region);
         if (!a->region)
                 return false;
         size_t slots = 0;

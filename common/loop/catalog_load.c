@@ -30,7 +30,8 @@ struct catalog *catalog_load(const char *dir, struct faults *faults, struct err 
                         code = 0;
         }
         if (code == 0) {
-                err_set(e, 0, "%s", "");
+                if (e)
+                        *e = (struct err){0}; /* that of a file that may lack */
                 c = catalog_parse(given, n, faults);
         }
         for (size_t i = 0; i < FILES; i++)

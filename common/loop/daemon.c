@@ -203,9 +203,11 @@ void daemon_end(struct daemon *d)
 
 /* Signals */
 
+enum { TERMINATE, INTERRUPT, RELOAD, SIGNALS };
+
 struct daemon_signals {
-        uv_signal_t terminate, interrupt, reload;
-        int open; /* handles */
+        uv_signal_t handles[SIGNALS];
+        int open; /* the first so many */
         void (*on_stop)(void *ctx);
         void (*on_reload)(void *ctx);
         void *ctx;
@@ -215,8 +217,8 @@ static void on_stop(uv_signal_t *handle, int number)
 {
         struct daemon_signals *s = handle->data;
         log_info("stopping", "signal", strsignal(number), NULL);
-        uv_signal_stop(&s->terminate);
-        uv_signal_stop(&s->interrupt);
+        uv_signal_stop(&s->handles[TERMINATE]);
+        uv_signal_stop(&s->handles[INTERRUPT]);
         s->on_stop(s->ctx);
 }
 
@@ -234,14 +236,24 @@ static void on_closed(uv_handle_t *handle)
                 free(s);
 }
 
-static bool watch(struct daemon_signals *s, uv_loop_t *loop, uv_signal_t *handle, uv_signal_cb call,
-                  int number)
+static const struct {
+        int number;
+        uv_signal_cb call;
+} watched[SIGNALS] = {
+    [TERMINATE] = {SIGTERM, on_stop}, [INTERRUPT] = {SIGINT, on_stop}, [RELOAD] = {SIGHUP, on_reload}};
+
+static bool watch(struct daemon_signals *s, uv_loop_t *loop)
 {
-        if (uv_signal_init(loop, handle) < 0)
-                return false;
-        handle->data = s;
-        s->open++;
-        return uv_signal_start(handle, call, number) == 0;
+        for (int i = 0; i < SIGNALS; i++) {
+                uv_signal_t *handle = &s->handles[i];
+                if (uv_signal_init(loop, handle) < 0)
+                        return false;
+                handle->data = s;
+                s->open++;
+                if (uv_signal_start(handle, watched[i].call, watched[i].number) != 0)
+                        return false;
+        }
+        return true;
 }
 
 struct daemon_signals *daemon_signals(uv_loop_t *loop, void (*stop)(void *ctx), void (*reload)(void *ctx),
@@ -253,8 +265,7 @@ struct daemon_signals *daemon_signals(uv_loop_t *loop, void (*stop)(void *ctx), 
         s->on_stop = stop;
         s->on_reload = reload;
         s->ctx = ctx;
-        if (watch(s, loop, &s->terminate, on_stop, SIGTERM) &&
-            watch(s, loop, &s->interrupt, on_stop, SIGINT) && watch(s, loop, &s->reload, on_reload, SIGHUP))
+        if (watch(s, loop))
                 return s;
         daemon_signals_close(s);
         return NULL;
@@ -264,10 +275,9 @@ void daemon_signals_close(struct daemon_signals *s)
 {
         if (!s)
                 return;
-        uv_signal_t *handles[] = {&s->terminate, &s->interrupt, &s->reload};
-        int open = s->open;
+        int open = s->open; /* the last one closed frees s */
         for (int i = 0; i < open; i++)
-                uv_close((uv_handle_t *)handles[i], on_closed);
+                uv_close((uv_handle_t *)&s->handles[i], on_closed);
         if (open == 0)
                 free(s);
 }

@@ -538,16 +538,22 @@ static int join_loop(struct http *h, uv_loop_t *loop, struct err *e)
 
 /* Starting */
 
+union socket_name {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+};
+
 struct address {
-        struct sockaddr_storage any;
+        union socket_name name;
         socklen_t n;
         bool loopback;
 };
 
 static bool read_host(const char *host, bool brackets, uint16_t port, struct address *a)
 {
-        struct sockaddr_in *v4 = (struct sockaddr_in *)&a->any;
-        struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&a->any;
+        struct sockaddr_in *v4 = &a->name.v4;
+        struct sockaddr_in6 *v6 = &a->name.v6;
         if (!brackets &&
             inet_pton(AF_INET, strcmp(host, "localhost") == 0 ? "127.0.0.1" : host, &v4->sin_addr) == 1) {
                 v4->sin_family = AF_INET;
@@ -628,27 +634,26 @@ int http_check(const struct http_options *o, struct err *e)
 static int listen_on(struct http *h, const struct address *a, int *listening, struct err *e)
 {
         int on = 1, off = 0;
-        int fd = socket(a->any.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        int fd = socket(a->name.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
         if (fd < 0)
                 goto refused;
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-        if (a->any.ss_family == AF_INET6)
+        if (a->name.any.sa_family == AF_INET6)
                 setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
-        if (bind(fd, (const struct sockaddr *)&a->any, a->n) != 0 || listen(fd, SOMAXCONN) != 0)
+        if (bind(fd, &a->name.any, a->n) != 0 || listen(fd, SOMAXCONN) != 0)
                 goto refused;
 
-        struct sockaddr_storage real = {0};
+        union socket_name real = a->name; /* port 0 asks for any: the real one is told */
         socklen_t n = sizeof real;
         char host[INET6_ADDRSTRLEN];
-        getsockname(fd, (struct sockaddr *)&real, &n);
-        const struct sockaddr_in *v4 = (const struct sockaddr_in *)&real;
-        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&real;
-        if (real.ss_family == AF_INET)
+        getsockname(fd, &real.any, &n);
+        if (real.any.sa_family == AF_INET)
                 snprintf(h->address, sizeof h->address, "%s:%u",
-                         inet_ntop(AF_INET, &v4->sin_addr, host, sizeof host), ntohs(v4->sin_port));
+                         inet_ntop(AF_INET, &real.v4.sin_addr, host, sizeof host), ntohs(real.v4.sin_port));
         else
                 snprintf(h->address, sizeof h->address, "[%s]:%u",
-                         inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof host), ntohs(v6->sin6_port));
+                         inet_ntop(AF_INET6, &real.v6.sin6_addr, host, sizeof host),
+                         ntohs(real.v6.sin6_port));
         *listening = fd;
         return 0;
 refused:;

@@ -112,9 +112,10 @@ static int fd_check(int fd, const char *path, mode_t forbidden, struct err *e)
         return forbidden ? trust(path, &st, forbidden, e) : 0;
 }
 
-/* The whole of a small file, ended by NUL. */
+/* The whole of a small file, ended by NUL (so is what was read of one that is refused). */
 static int small_read(const char *path, mode_t forbidden, char out[FILE_MOST], struct err *e)
 {
+        out[0] = '\0';
         int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
         if (fd < 0)
                 return refused("read", path, e);
@@ -820,7 +821,7 @@ int keys_enrol(const char *hq_dir, const char *office, const char *pub_file, str
 {
         struct hq hq;
         struct office_key key = {0};
-        int rc = office_check(office, e), here = 0;
+        int rc = office_check(office, e);
         if (!rc)
                 rc = sodium_ready(e);
         if (!rc)
@@ -835,9 +836,9 @@ int keys_enrol(const char *hq_dir, const char *office, const char *pub_file, str
                 if ((rc = enrolled(hq.dirs[i], &key, e)) < 0)
                         return rc;
         for (size_t i = 0; i < hq.n; i++) {
-                if ((here = enrolled(hq.dirs[i], &key, e)) == 1)
+                if ((rc = enrolled(hq.dirs[i], &key, e)) == 1)
                         continue; /* of a run that was stopped half way */
-                if ((rc = enrol_in(hq.dirs[i], &key, e)) != 0)
+                if (rc || (rc = enrol_in(hq.dirs[i], &key, e)) != 0)
                         return rc;
                 added++;
         }

@@ -746,9 +746,8 @@ static void stream_is(struct hub *h, const struct wire_stream *w, struct hub_tim
 {
         if (h->feed.state != FEED_READY)
                 return;
-        struct downlink_stream *s = stream_find(h, w->office, w->stream);
-        if (!s)
-                s = stream_keep(h, w);
+        if (!stream_find(h, w->office, w->stream))
+                stream_keep(h, w);
         for (size_t i = 0; i < h->n_peers; i++) {
                 struct peer *p = h->peers[i];
                 if (strcmp(p->link.office, w->office) != 0)

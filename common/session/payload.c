@@ -65,7 +65,7 @@ static void write_regions(struct writing *w, const struct fact *facts, size_t n)
                 char name[CODE_MAX + sizeof OWN];
                 const char *code = w->c->regions[facts[i].region].code;
                 size_t length = strlen(code);
-                memcpy(name, code, length);
+                memcpy(name, code, length + 1);
                 memcpy(name + length, OWN, sizeof OWN);
                 put(w, REGION_NAME, name, length + (facts[i].own ? OWN_LENGTH : 0));
         }

@@ -105,7 +105,7 @@ static inline uint8_t *varint_put(uint8_t *p, uint64_t v)
 /* Signed ones travel folded, so that small sizes stay short: 0, -1, 1, -2 … are 0, 1, 2, 3 … */
 static inline uint64_t varint_fold(int64_t v)
 {
-        return (uint64_t)v << 1 ^ (uint64_t)(v >> 63);
+        return (uint64_t)v << 1 ^ -(uint64_t)(v < 0);
 }
 
 static inline int64_t varint_unfold(uint64_t v)

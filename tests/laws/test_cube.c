@@ -80,7 +80,9 @@ static struct cell told(const struct world *w, uint32_t indicator, uint32_t regi
 {
         struct key key = {indicator, region, p.first, p.last, p.kind};
         int64_t at = map_get(&w->told.map, &key, sizeof key);
-        return at == MAP_NONE ? (struct cell){0} : w->told.cells[at];
+        if (at == MAP_NONE)
+                return (struct cell){0};
+        return w->told.cells[at];
 }
 
 static void world_open(struct world *w, struct seed seed, struct catalog *c)

@@ -264,7 +264,7 @@ static struct fact read_row(const struct catalog *c, uint32_t dataset, char *row
         int32_t r = region ? catalog_region(c, region, NONE, &own) : NONE,
                 i = name ? catalog_indicator(c, (int32_t)dataset, name) : NONE;
         if (r < 0 || i < 0 || !value) {
-                fprintf(stderr, "toy_store: no row: %s %s %s\n", region, name, value);
+                fprintf(stderr, "toy_store: no row: %s\n", row);
                 abort();
         }
         struct number n =

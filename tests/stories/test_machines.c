@@ -458,7 +458,8 @@ static unsigned play(const char *path, unsigned *events)
                 } else if (!inside && strncmp(line, "```", 3) == 0 && ours(line + 3)) {
                         char *w[WORDS];
                         text_close(&s.trace);
-                        begin(&s, w, split(line + 3, w));
+                        size_t n = split(line + 3, w);
+                        begin(&s, w, n);
                         inside = true;
                 } else if (is_event) {
                         snprintf(last, sizeof last, "%s", line);

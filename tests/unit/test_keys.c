@@ -275,7 +275,7 @@ static void absent_and_odd_files(void **state)
         assert_string_equal(k.aggregator, "");
         keys_close(&k);
 
-        char text[1024], windows[1200], *line = windows;
+        char text[1024], windows[1200] = "", *line = windows;
         read_file("K/office-150200/curve.key", text);
         for (const char *c = text; *c; c++)
                 line += sprintf(line, *c == '\n' ? "\r\n" : "%c", *c);

@@ -200,7 +200,7 @@ static void many_reasons(void **state)
 
 static int read_hex(const char *hex, struct err *e)
 {
-        uint8_t bytes[256];
+        uint8_t bytes[256] = {0};
         size_t n = 0;
         for (; *hex; hex += 2 + (hex[2] == ' '))
                 bytes[n++] = (uint8_t)strtoul((char[]){hex[0], hex[1], '\0'}, NULL, 16);

@@ -640,7 +640,8 @@ static uint64_t memory_peak_kib(void)
         char line[256];
         uint64_t kib = 0;
         FILE *f = fopen("/proc/self/status", "r");
-        while (f && fgets(line, sizeof line, f))
+        assert_non_null(f);
+        while (fgets(line, sizeof line, f))
                 if (strncmp(line, "VmPeak:", 7) == 0)
                         kib = strtoull(line + 7, NULL, 10);
         fclose(f);
