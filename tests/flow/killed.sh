@@ -5,10 +5,14 @@
 . "$(dirname "$0")/lib.sh"
 seed=${SEED:-$((RANDOM * 32768 + RANDOM + 1))}
 echo "SEED=$seed"
-region "$source_tree/catalog/neimenggu"
+region "$source_tree/catalog/neimenggu" "memory: 32KiB" # so little that periods are closed and recalled all the time
 offices=(150200 150400 152900)
 rounds=(away aggregator sink 150200 aggregator sink 150400) # who is killed in a round, and frozen before
-each=${EACH:-12}                                            # reports of an office in a round
+for ((i = 0; i < ${MORE:-0}; i++)); do # a night of it: MORE=1000 tests/flow/killed.sh
+        victims=(aggregator sink "${offices[@]}")
+        rounds+=("${victims[$(((seed + i * 7919) % 5))]}")
+done
+each=${EACH:-12} # reports of an office in a round
 
 for i in "${!offices[@]}"; do
         o=${offices[$i]}
@@ -78,5 +82,8 @@ done
 is "$(sqlite3 -readonly "$dir/state/sink/sumu.db" 'SELECT count(*), sum(verdict = "accepted") FROM report')" "$((3 * last))|$((3 * last))"
 verified
 same_as_plainly "$dir"/rows-*
+recalls=$(metric aggregator sumu_recalls_total)
+chapter "$recalls recalls since the aggregator was last started"
+[ -n "${MORE:-}" ] || [ "$recalls" -gt 10 ] || fail "only $recalls recalls: the aggregator had memory enough"
 punctual aggregator sink "${offices[@]}"
 stop_all
