@@ -74,6 +74,7 @@ struct zpoll {
         unsigned handles; /* not yet closed */
 
         uint64_t asleep_since; /* loop time of the last on_prepare */
+        uint64_t used_at;      /* loop time of the last use of the socket by others than the three handles */
         uint64_t late;
         struct rare failed, dropped;
 
@@ -441,7 +442,9 @@ static void on_check(uv_check_t *c)
 {
         struct zpoll *z = c->data;
         sigset_t was = zpoll_enter();
-        if (!uv_is_active((uv_handle_t *)&z->idle) && uv_now(c->loop) - z->asleep_since >= ASLEEP_MS)
+        /* A callback that sent after the sleep has eaten an edge that nobody needs any more. */
+        if (!uv_is_active((uv_handle_t *)&z->idle) && uv_now(c->loop) - z->asleep_since >= ASLEEP_MS &&
+            z->used_at != uv_now(c->loop))
                 z->late += is_late(z->socket) + is_late(z->monitor);
         uv_idle_stop(&z->idle);
         events_read(z);
@@ -656,6 +659,7 @@ int zpoll_send(struct zpoll *z, const uint8_t *peer, size_t peer_n, const struct
                 PRE(frames[i].n <= ZPOLL_MESSAGE); /* the other side would hang up */
         if (!z->router && !z->up)
                 return E_PEER; /* libzmq would take it before the handshake */
+        z->used_at = uv_now(z->check.loop);
         sigset_t was = zpoll_enter();
         int rc = parts_send(z, peer, peer_n, frames, n);
         zpoll_leave(was);
@@ -670,6 +674,7 @@ void zpoll_reconnect(struct zpoll *z)
         uint32_t value;
         if (z->closing)
                 return;
+        z->used_at = uv_now(z->check.loop);
         sigset_t was = zpoll_enter();
         while (event_read(z, &event, &value))
                 ;
