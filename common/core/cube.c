@@ -208,7 +208,7 @@ static bool recall_keep(struct cube *u)
         if (!g->begun)
                 return true;
         struct seat s = seat_find(u, b->dataset, g->period);
-        PRE(s.book == b);
+        PRE(s.h);
         bool kept = s.chapter == g->chapter;
         struct page *page = kept ? &s.h->pages[s.number] : NULL;
         if (!widen_lanes(u, b, s.slot, &e->now) || (kept && !book_make_room(b, page)))
