@@ -119,13 +119,13 @@ static bool compare_row(void *ctx, const struct csv_record *r)
         int32_t dataset = catalog_dataset(catalog, r->fields[DATASET]);
         int32_t indicator = catalog_indicator(catalog, dataset, r->fields[INDICATOR]);
         int32_t region = catalog_region_code(catalog, r->fields[REGION]);
-        struct period p;
+        struct period p = {0};
         assert_true(dataset >= 0 && indicator >= 0 && region >= 0 && period_parse(r->fields[PERIOD], &p));
 
         struct asked asked = {.region = (uint32_t)region};
         struct fraction value;
         enum qualifier q;
-        int64_t scaled;
+        int64_t scaled = 0;
         unsigned decimals = catalog->indicators[indicator].decimals;
         assert_true(figure(&asked, (uint32_t)indicator, p, &value, &q) &&
                     fraction_round(value, decimals, &scaled));
