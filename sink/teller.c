@@ -44,7 +44,7 @@ static void open_term(struct teller *l, const struct wire_resume *asked, struct 
                                                      .version = l->store->version,
                                                      .incarnation = asked->incarnation,
                                                      .attempt = asked->attempt,
-                                                     .streams = streams + i,
+                                                     .streams = n ? &streams[i] : NULL,
                                                      .n = left < STREAMS_AT_ONCE ? left : STREAMS_AT_ONCE,
                                                      .more = left > STREAMS_AT_ONCE}};
                 memcpy(m.resumed.catalog, l->catalog->digest, sizeof m.resumed.catalog);

@@ -84,7 +84,7 @@ size_t facts_run(const struct fact *facts, size_t n, uint32_t indicator, const s
 {
         size_t first = facts_seek(facts, n, 0, fact_key(indicator, 0));
         size_t end = facts_seek(facts, n, first, fact_key(indicator + 1, 0));
-        *run = facts + first;
+        *run = first < end ? &facts[first] : NULL;
         return end - first;
 }
 

@@ -56,7 +56,7 @@ void facts_sort(struct fact *facts, size_t n);
 /* The first at or after `from` whose key is not below; near ones are found fastest. */
 size_t facts_seek(const struct fact *facts, size_t n, size_t from, uint64_t key);
 
-/* The facts of one indicator: how many, and where they begin. */
+/* The facts of one indicator: how many, and where they begin (none: NULL). */
 size_t facts_run(const struct fact *facts, size_t n, uint32_t indicator, const struct fact **run);
 
 /* What stands of one office, dataset and period: sorted facts. A zeroed struct is empty. */
