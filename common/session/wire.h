@@ -269,7 +269,6 @@ struct wire_standing {
         const char *office;
         struct place at;
         uint32_t revision;
-        bool empty;
         struct envelope report;
 };
 
