@@ -1,0 +1,94 @@
+#include "world/disk.h"
+
+#include "base/err.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { DISKS = 64 };
+
+static struct disk *disks[DISKS];
+
+struct disk *disk_new(const char *path, uint64_t seed)
+{
+        struct disk *d = calloc(1, sizeof *d);
+        size_t at = 0;
+        PRE(d && strlen(path) < sizeof d->path);
+        while (disks[at]) {
+                PRE(strcmp(disks[at]->path, path) != 0);
+                at++;
+                PRE(at < DISKS);
+        }
+        memcpy(d->path, path, strlen(path) + 1);
+        d->seed = seed_from(seed);
+        disks[at] = d;
+        return d;
+}
+
+void disk_free(struct disk *d)
+{
+        if (!d)
+                return;
+        for (size_t i = 0; i < DISKS; i++)
+                if (disks[i] == d)
+                        disks[i] = NULL;
+        disk_restore(d, NULL);
+        free(d);
+}
+
+struct disk *disk_at(const char *path)
+{
+        for (size_t i = 0; i < DISKS; i++)
+                if (disks[i] && strcmp(disks[i]->path, path) == 0)
+                        return disks[i];
+        UNREACHABLE();
+}
+
+void disk_on(struct disk *d)
+{
+        d->off = false; /* each transaction was decided when it ended */
+}
+
+void *disk_save(struct disk *d)
+{
+        return d->image ? d->kind->copy(d->image) : NULL;
+}
+
+void disk_restore(struct disk *d, const void *backup)
+{
+        if (d->image)
+                d->kind->release(d->image);
+        d->image = backup ? d->kind->copy(backup) : NULL;
+}
+
+void disk_discard(struct disk *d, void *backup)
+{
+        if (backup)
+                d->kind->release(backup);
+}
+
+struct disk_answer disk_commit(struct disk *d)
+{
+        uint64_t dice = seed_below(&d->seed, 10000);
+        if (d->off)
+                return (struct disk_answer){.code = E_IO};
+        if (d->full) {
+                d->refused++;
+                return (struct disk_answer){.code = E_FULL};
+        }
+        d->commits++;
+        if (dice >= d->odds.cut + d->odds.broken)
+                return (struct disk_answer){.kept = true};
+        if (dice >= d->odds.cut) {
+                d->broken++;
+                return (struct disk_answer){.code = E_IO, .kept = dice & 1};
+        }
+        d->cuts++;
+        d->off = true;
+        switch (dice % 3) {
+        case 0: return (struct disk_answer){.code = E_IO};
+        case 1: return (struct disk_answer){.code = E_IO, .kept = true};
+        default: return (struct disk_answer){.kept = true}; /* committed, but nobody will be told */
+        }
+}
