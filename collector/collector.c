@@ -51,6 +51,15 @@ void collector_trouble(struct collector *c, const struct err *e)
         collector_arm(c);
 }
 
+void collector_relief(struct collector *c)
+{
+        if (!c->troubled)
+                return;
+        c->troubled = false;
+        health_clear(c->health, "disk");
+        log_info("the outbox takes again", NULL);
+}
+
 int collector_begin(struct collector *c, struct err *e)
 {
         int code = outbox_begin(&c->outbox, e);
@@ -62,27 +71,10 @@ int collector_begin(struct collector *c, struct err *e)
 int collector_commit(struct collector *c, struct err *e)
 {
         int code = outbox_commit(&c->outbox, e);
-        if (code < 0) {
-                collector_trouble(c, e);
-        } else if (c->troubled) {
-                c->troubled = false;
-                health_clear(c->health, "disk");
-                log_info("the outbox takes again", NULL);
-        }
-        return code;
-}
-
-/* Ends a transaction: commits if all went well, else gives it up. What HQ said in it has to be said again. */
-int collector_conclude(struct collector *c, int code, struct err *e)
-{
-        if (code == 0) {
-                code = collector_commit(c, e);
-        } else {
-                outbox_abandon(&c->outbox);
-                collector_trouble(c, e);
-        }
         if (code < 0)
-                c->resync = true;
+                collector_trouble(c, e);
+        else
+                collector_relief(c);
         return code;
 }
 
@@ -179,7 +171,8 @@ void collector_grew(struct collector *c, size_t reports, size_t rows)
 {
         c->counts[METRIC_REPORTS] += (int64_t)reports;
         c->counts[METRIC_ROWS] += (int64_t)rows;
-        link_step(c, (struct uplink_event){.kind = UPLINK_GREW, .point = c->outbox.now.head});
+        courier_grew(&c->courier, link_now());
+        collector_arm(c);
 }
 
 /* ---- the inbox */
@@ -279,35 +272,13 @@ static int start_inbox(struct collector *c, struct err *e)
 
 /* ---- chores */
 
-/* One slice of what is old, in a transaction of its own. true: there is more. */
-static bool trim(struct collector *c)
-{
-        struct err e;
-        uint64_t floor = c->outbox.now.floor.seq;
-        /* Where a mark of HQ could not be kept, its word has to come again before anything goes. */
-        if (c->uplink.mark.seq != c->outbox.now.mark.seq)
-                return false;
-        if (collector_begin(c, &e) < 0)
-                return false;
-        int more = c->catalog ? ledger_catch_up(&c->outbox, c->catalog, &e) : 0, code = more;
-        if (code >= 0) {
-                code = outbox_trim(&c->outbox, clock_us(), c->keep_us, &e);
-                more |= code;
-        }
-        if (collector_conclude(c, code < 0 ? code : 0, &e) < 0)
-                return false;
-        if (c->outbox.now.floor.seq != floor)
-                link_step(c, (struct uplink_event){.kind = UPLINK_TRIMMED, .point = c->outbox.now.floor});
-        return more == 1;
-}
-
 /* Between the loop's other work, one small thing each turn. */
 static void work(uv_idle_t *h)
 {
         struct collector *c = h->data;
         bool more = c->inbox && inbox_step(c->inbox, clock_us());
         if (c->trimming && !c->stopping)
-                c->trimming = trim(c);
+                c->trimming = courier_trim(&c->courier, c->keep_us, link_now());
         if (!more && !c->trimming && !c->stopping)
                 uv_idle_stop(h);
 }
@@ -329,24 +300,12 @@ static void tend(struct collector *c, int64_t now_ms)
         }
 }
 
-/* Where everything of the old stream is safe at HQ, the new one may begin: nothing can come twice. */
-static void take_over(struct collector *c)
-{
-        const struct outbox_now *n = &c->outbox.now;
-        if (n->turn == 0 && !n->passed) {
-                c->take_over = false; /* HQ has never heard of this stream: it will be the last */
-        } else if (n->mark.seq == n->head.seq && link_open_stream(c, n->head.seq)) {
-                c->take_over = false;
-        }
-}
-
 /* The disk refused to keep what HQ said. A new connection makes HQ say it again. */
 static void resync(struct collector *c, int64_t now_ms)
 {
-        if (now_ms - c->resynced_ms < RESYNC_MS)
+        if (c->courier.uplink.state == UPLINK_DOWN || now_ms - c->resynced_ms < RESYNC_MS)
                 return;
         c->resynced_ms = now_ms;
-        c->resync = false;
         zpoll_reconnect(c->link);
 }
 
@@ -371,8 +330,8 @@ static void chores(struct collector *c, int64_t now_ms)
         if (!c->stopping)
                 tend(c, now_ms);
         if (!c->stopping && c->take_over)
-                take_over(c);
-        if (!c->stopping && c->resync)
+                c->take_over = !courier_take_over(&c->courier, link_now());
+        if (!c->stopping && c->courier.resync)
                 resync(c, now_ms);
 }
 
@@ -394,7 +353,7 @@ static void stop(void *ctx)
 static void on_timer(uv_timer_t *t)
 {
         struct collector *c = t->data;
-        int64_t now_ms = clock_monotonic_ms(), deadline = uplink_deadline(&c->uplink);
+        int64_t now_ms = clock_monotonic_ms(), deadline = courier_deadline(&c->courier);
         if (c->ending) {
                 stop(c);
                 return;
@@ -404,13 +363,13 @@ static void on_timer(uv_timer_t *t)
                 chores(c, now_ms);
         }
         if (!c->stopping && deadline && now_ms >= deadline)
-                link_step(c, (struct uplink_event){.kind = UPLINK_TICK});
+                courier_tick(&c->courier, link_now());
         collector_arm(c);
 }
 
 void collector_arm(struct collector *c)
 {
-        int64_t now_ms = clock_monotonic_ms(), due = uplink_deadline(&c->uplink);
+        int64_t now_ms = clock_monotonic_ms(), due = courier_deadline(&c->courier);
         if (c->stopping)
                 return;
         if (c->ending)
@@ -467,8 +426,8 @@ static void reload_catalog(struct collector *c)
         if (!next)
                 return;
         collector_use_catalog(c, next, false);
-        link_step(c,
-                  (struct uplink_event){.kind = UPLINK_CATALOG_KEPT, .catalog = next->digest, .known = true});
+        courier_use_catalog(&c->courier, next, link_now());
+        collector_arm(c);
         collector_look_soon(c);
 }
 
@@ -551,8 +510,7 @@ static void finish(struct collector *c)
         ledger_close(&c->ledger);
         outbox_close(&c->outbox);
         catalog_free(c->catalog);
-        text_close(&c->pieces);
-        arena_close(&c->message);
+        courier_close(&c->courier);
         keys_close(&c->keys);
         health_free(c->health);
         uv_loop_close(&c->loop);

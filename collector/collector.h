@@ -1,10 +1,11 @@
 /* collector: the office's daemon. One loop, one thread; what must not be lost is in the outbox.
  *
- * Reports come in by HTTP (api) and by files (inbox) through the same door (parcel); the uplink machine says
- * what to do about HQ and is told what came of it. */
+ * Reports come in by HTTP (api) and by files (inbox) through the same door (parcel); the courier keeps up
+ * the conversation with HQ over the link. */
 #ifndef SUMU_COLLECTOR_COLLECTOR_H
 #define SUMU_COLLECTOR_COLLECTOR_H
 
+#include "collector/courier.h"
 #include "collector/inbox.h"
 #include "collector/outbox.h"
 #include "collector/parcel.h"
@@ -28,7 +29,7 @@ struct collector {
         bool take_over; /* asked for, and still to be done */
 
         uv_loop_t loop;
-        uv_timer_t timer;   /* the uplink's deadline, or the next chores */
+        uv_timer_t timer;   /* the courier's deadline, or the next chores */
         uv_timer_t looker;  /* the next look into the inbox */
         uv_fs_event_t hint; /* something moved there */
         uv_idle_t worker;   /* runs while files wait or there is something to trim */
@@ -48,16 +49,9 @@ struct collector {
         bool catalog_is_hqs;     /* else the folder's */
         int32_t office;          /* its number in the catalogue; NONE: not in it */
 
-        struct uplink uplink;
-        struct arena message;
-        struct text pieces;  /* of HQ's catalogue, under way */
-        int64_t hq_clock_us; /* of the mark last heard, for when it is kept */
-        uint64_t hq_version;
-        int64_t hq_ahead_us; /* HQ's clock less ours */
-        bool resync;         /* something HQ said could not be kept: it has to say it again */
+        struct courier courier;
 
         /* monotonic, ms */
-        int64_t heard_ms;  /* last word from HQ */
         int64_t shrank_ms; /* since when the backlog has not become shorter */
         int64_t chores_ms, looked_ms, tended_ms, cleaned_ms, resynced_ms;
         uint64_t shrank_mark; /* mark at shrank_ms */
@@ -79,18 +73,17 @@ int collector_run(const struct config *config, enum lang lang, bool take_over, b
 bool collector_book(struct collector *c, struct parcel_book *b);
 
 /* A transaction of the outbox. Trouble shows in /healthz until a commit succeeds, and a broken disk stops the
- * process. `conclude` commits what went well (code 0) and gives up what did not; HQ then has to say its part
- * again. */
+ * process. */
 int collector_begin(struct collector *c, struct err *e);
 int collector_commit(struct collector *c, struct err *e);
-int collector_conclude(struct collector *c, int code, struct err *e);
 void collector_trouble(struct collector *c, const struct err *e);
+void collector_relief(struct collector *c); /* a commit succeeded */
 
 /* After reports were committed: they are counted and the uplink hears of them. */
 void collector_grew(struct collector *c, size_t reports, size_t rows);
 
 void collector_use_catalog(struct collector *c, struct catalog *next, bool hqs); /* ours from here on */
 void collector_look_soon(struct collector *c);                                   /* into the inbox */
-void collector_arm(struct collector *c); /* the timer, for the uplink's next deadline */
+void collector_arm(struct collector *c); /* the timer, for the courier's next deadline */
 
 #endif

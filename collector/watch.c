@@ -14,7 +14,7 @@ static const int64_t clocks_apart_us = INT64_C(5) * 60 * 1000 * 1000;
 static void look_at_link(struct collector *c)
 {
         char sentence[360];
-        const struct uplink *u = &c->uplink;
+        const struct uplink *u = &c->courier.uplink;
         if (u->state == UPLINK_STOPPED) {
                 snprintf(sentence, sizeof sentence, "HQ takes no reports from this outbox: %s (%s)",
                          u->stop_text, u->stop_code);
@@ -32,14 +32,14 @@ static void look_at_link(struct collector *c)
 
 static void look_at_clock(struct collector *c)
 {
-        int64_t apart = c->hq_ahead_us < 0 ? -c->hq_ahead_us : c->hq_ahead_us;
+        int64_t apart = c->courier.hq_ahead_us < 0 ? -c->courier.hq_ahead_us : c->courier.hq_ahead_us;
         if (apart <= clocks_apart_us) {
                 health_clear(c->health, "clock");
                 return;
         }
         char sentence[120];
         snprintf(sentence, sizeof sentence, "HQ's clock is %" PRId64 " seconds %s ours", apart / 1000000,
-                 c->hq_ahead_us > 0 ? "ahead of" : "behind");
+                 c->courier.hq_ahead_us > 0 ? "ahead of" : "behind");
         health_raise(c->health, HEALTH_DEGRADED, "clock", sentence);
 }
 
@@ -47,7 +47,8 @@ static void look_at_backlog(struct collector *c)
 {
         const struct outbox_now *n = &c->outbox.now;
         int64_t now_ms = clock_monotonic_ms();
-        bool answers = c->uplink.state != UPLINK_DOWN && c->heard_ms && now_ms - c->heard_ms < ANSWERS_MS;
+        bool answers = c->courier.uplink.state != UPLINK_DOWN && c->courier.heard_ms &&
+                       now_ms - c->courier.heard_ms < ANSWERS_MS;
         if (!answers || n->mark.seq >= n->head.seq || n->mark.seq > c->shrank_mark)
                 c->shrank_ms = now_ms;
         c->shrank_mark = n->mark.seq;
@@ -81,16 +82,29 @@ static void look_at_outbox(struct collector *c)
                 health_clear(c->health, "take-over");
 }
 
+static void copy_counts(struct collector *c)
+{
+        const struct courier_counts *n = &c->courier.counts;
+        c->counts[METRIC_SENT] = (int64_t)n->sent;
+        c->counts[METRIC_RECEIVED] = (int64_t)n->received;
+        c->counts[METRIC_DROPPED] = (int64_t)n->dropped;
+        c->counts[METRIC_FORKS] = (int64_t)n->forks;
+        c->counts[METRIC_ACCEPTED] = (int64_t)n->verdicts[ACCEPTED];
+        c->counts[METRIC_SUPERSEDED] = (int64_t)n->verdicts[SUPERSEDED];
+        c->counts[METRIC_REJECTED] = (int64_t)n->verdicts[REJECTED];
+}
+
 void watch_look(struct collector *c)
 {
         look_at_link(c);
         look_at_clock(c);
         look_at_backlog(c);
         look_at_outbox(c);
+        copy_counts(c);
         c->counts[METRIC_HEAD] = (int64_t)c->outbox.now.head.seq;
         c->counts[METRIC_MARK] = (int64_t)c->outbox.now.mark.seq;
         c->counts[METRIC_WAITING] = (int64_t)outbox_waiting(&c->outbox);
         c->counts[METRIC_QUOTA] = (int64_t)config_number(c->config, "outbox.max_bytes");
-        c->counts[METRIC_LINK] = c->uplink.state == UPLINK_OPEN;
+        c->counts[METRIC_LINK] = c->courier.uplink.state == UPLINK_OPEN;
         c->counts[METRIC_LATE] = (int64_t)zpoll_late(c->link);
 }
