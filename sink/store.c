@@ -794,7 +794,7 @@ static int expand_fold(struct store *s, const struct catalog *c, struct err *e)
         s->expand.facts.n = 0;
         s->expand.revision = 0;
         if (dataset < 0)
-                return 0; /* of a rejected report: it never had facts */
+                return 0; /* a catalogue may drop it only while no fact of it stands */
         sqlite3_stmt *q = sql(s, SQL_EXPAND_STANDING);
         db_text(q, 1, s->expand.office);
         db_text(q, 2, s->expand.dataset);
@@ -819,7 +819,7 @@ static int expand_fold(struct store *s, const struct catalog *c, struct err *e)
         return rc;
 }
 
-/* Is there a later report of the same? Then that one will bring its facts. */
+/* Is there a later accepted report of the same? Then that one will bring its facts. */
 static int expand_later(struct store *s, struct err *e)
 {
         sqlite3_stmt *q = sql(s, SQL_EXPAND_LATER);
@@ -832,8 +832,9 @@ static int expand_later(struct store *s, struct err *e)
         return rc;
 }
 
-/* 1: a report is at hand, 0: none waits. */
-static int expand_next(struct store *s, struct err *e)
+/* 1: a report is at hand, 0: none waits. *stands: it was accepted; any other changes no facts, and may name a
+ * period that is none of its dataset's. */
+static int expand_next(struct store *s, bool *stands, struct err *e)
 {
         sqlite3_stmt *q = sql(s, SQL_EXPAND_NEXT);
         db_int(q, 1, (int64_t)s->expanded);
@@ -846,6 +847,7 @@ static int expand_next(struct store *s, struct err *e)
                          (const char *)sqlite3_column_text(q, 2));
                 s->expand.period = (struct period){0};
                 period_parse((const char *)sqlite3_column_text(q, 3), &s->expand.period);
+                *stands = sqlite3_column_int64(q, 4) == ACCEPTED;
         }
         sqlite3_reset(q);
         return rc;
@@ -895,12 +897,13 @@ int store_expand(struct store *s, const struct catalog *c, bool *more, struct er
         int rc = 0;
         *more = false;
         if (!s->expand.active) {
-                if ((rc = expand_next(s, e)) != 1)
+                bool stands;
+                if ((rc = expand_next(s, &stands, e)) != 1)
                         return rc;
-                if ((rc = expand_later(s, e)) < 0)
+                if (stands && (rc = expand_later(s, e)) < 0)
                         return rc;
                 *more = true;
-                if (rc == 1) {
+                if (!stands || rc == 1) {
                         s->expanded = (uint64_t)s->expand.id;
                         return 0;
                 }

@@ -279,6 +279,27 @@ static void facts_are_expanded_behind(void **state)
                          17);
 }
 
+/* A rejected report may name any period: a span, a period of another kind that begins on the same day, none
+ * at all. The facts that stand are none of its business. */
+static void a_rejected_report_has_no_facts(void **state)
+{
+        struct fixture *f = *state;
+        struct err e;
+        bool more = true;
+        resume(f);
+        gather_one(f, "2023-05", ACCEPTED, REPLACE, 17);
+        gather_one(f, "2023-05-01", REJECTED, REPLACE, 18);
+        gather_one(f, "2023-05-01/2023-06-15", REJECTED, REPLACE, 19);
+        gather_one(f, "never", REJECTED, REPLACE, 20);
+        assert_int_equal(commit(f, f->store.term, 5000), 0);
+        for (int i = 0; i < 20 && more; i++)
+                assert_int_equal(store_expand(&f->store, c, &more, &e), 0);
+        assert_false(more);
+        assert_int_equal(one(f, "SELECT count(*) FROM fact"), 1);
+        assert_int_equal(one(f, "SELECT value * 10 FROM fact WHERE period = '2023-05'"), 17);
+        assert_int_equal(f->store.expanded, 4);
+}
+
 /* Rule 6: an operator lets a stream go on behind a gap, and it is recorded. */
 static void a_gap_is_skipped(void **state)
 {
@@ -330,6 +351,7 @@ int main(void)
             TEST(reopened_it_goes_on),
             TEST(what_stands_is_recalled),
             TEST(facts_are_expanded_behind),
+            TEST(a_rejected_report_has_no_facts),
             TEST(a_gap_is_skipped),
             TEST(a_catalogue_may_not_lose_figures),
         };
