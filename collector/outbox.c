@@ -116,10 +116,15 @@ static int one_row(struct outbox *o, sqlite3_stmt *s, struct err *e)
 
 /* ---- opening */
 
-static int new_stream(struct outbox *o, int64_t now_us, struct err *e)
+static struct stream_id random_stream(void)
 {
         struct stream_id id;
         randombytes_buf(id.b, sizeof id.b);
+        return id;
+}
+
+static int new_stream(struct outbox *o, struct stream_id id, int64_t now_us, struct err *e)
+{
         struct hash start = chain_start(o->office, id);
         sqlite3_stmt *s = statement(o, SQL_STREAM_NEW);
         db_blob(s, 1, id.b, STREAM_ID);
@@ -186,7 +191,7 @@ static int begin_life(struct outbox *o, int64_t now_us, struct err *e)
         db_text(s, 1, o->office);
         code = db_run(&o->db, s, e);
         if (code == 0)
-                code = new_stream(o, now_us, e);
+                code = new_stream(o, random_stream(), now_us, e);
         if (code == 0)
                 return outbox_commit(o, e);
         outbox_abandon(o);
@@ -824,15 +829,31 @@ static int close_stream(struct outbox *o, uint64_t after, int64_t now_us, struct
         return code < 0 ? code : write_now(o, e);
 }
 
+/* Where the reports after `after` go on; nothing follows it: anywhere. */
+static int forked_stream(struct outbox *o, uint64_t after, struct stream_id *id, struct err *e)
+{
+        struct hash first;
+        *id = random_stream();
+        if (after == o->now.head.seq)
+                return 0;
+        int code = outbox_hash(o, after + 1, &first, e);
+        if (code == 1)
+                *id = chain_fork(o->office, o->now.stream, after, first);
+        return code < 0 ? code : 0;
+}
+
 int outbox_fork(struct outbox *o, uint64_t after, int64_t now_us, struct err *e)
 {
         PRE(o->writing && after >= o->now.floor.seq && after <= o->now.head.seq);
         o->rewritten++;
         int64_t from = o->now.number;
         uint64_t last = o->now.head.seq;
-        int code = close_stream(o, after, now_us, e);
+        struct stream_id next;
+        int code = forked_stream(o, after, &next, e);
         if (code == 0)
-                code = new_stream(o, now_us, e);
+                code = close_stream(o, after, now_us, e);
+        if (code == 0)
+                code = new_stream(o, next, now_us, e);
         for (uint64_t seq = after + 1; code == 0 && seq <= last; seq++)
                 code = move_report(o, from, seq, e);
         return code;

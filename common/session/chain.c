@@ -72,6 +72,19 @@ struct hash chain_start(const char *office, struct stream_id stream)
         return h;
 }
 
+struct stream_id chain_fork(const char *office, struct stream_id stream, uint64_t after, struct hash first)
+{
+        crypto_generichash_state s;
+        struct hash h;
+        struct stream_id id;
+        begin(&s, "sumu fork 1", office, stream);
+        take_number(&s, after);
+        take_bytes(&s, first.b, HASH);
+        crypto_generichash_final(&s, h.b, HASH);
+        memcpy(id.b, h.b, STREAM_ID);
+        return id;
+}
+
 struct hash chain_next(const char *office, struct stream_id stream, uint64_t seq, struct hash previous,
                        const struct envelope *r)
 {

@@ -39,6 +39,11 @@ struct envelope { /* a report as it travels: everything that is hashed but its p
         size_t payload_n;
 };
 
+/* The stream in which a fork goes on (rule 7), when reports move there: `first` is the hash that the first of
+ * them had at after + 1. An outbox that is restored once more, to the days before it forked, forks into the
+ * same stream, with the same reports under the same numbers, so that HQ sees that it holds them already. */
+struct stream_id chain_fork(const char *office, struct stream_id stream, uint64_t after, struct hash first);
+
 struct hash chain_start(const char *office, struct stream_id stream);
 struct hash chain_next(const char *office, struct stream_id stream, uint64_t seq, struct hash previous,
                        const struct envelope *r);
