@@ -174,32 +174,27 @@ static bool take_catalog(struct courier *l)
 
 /* ---- streams */
 
-/* Up to which report of this stream all verdicts are kept. */
-static uint64_t decided(struct courier *l)
+/* The verdicts that are not held: of the newest stream first, then of older ones; 0 when the disk refuses. */
+static size_t wanted(struct courier *l, const struct wire_wanted **w)
 {
         struct err e;
-        const struct wire_wanted *w;
         size_t n;
-        uint64_t upto = 0;
         arena_reset(&l->scratch);
-        if (outbox_wanted(l->outbox, &l->scratch, &w, &n, &e) < 0) {
-                trouble(l, &e);
-                return 0;
-        }
-        for (size_t i = 0; i < n; i++)
-                if (stream_same(w[i].stream, l->outbox->now.stream))
-                        upto = w[i].from - 1;
-        return upto;
+        if (outbox_wanted(l->outbox, &l->scratch, w, &n, &e) == 0)
+                return n;
+        trouble(l, &e);
+        return 0;
 }
 
 static void describe_start(struct courier *l, struct uplink_start *s)
 {
-        *s = (struct uplink_start){0};
+        const struct wire_wanted *w;
+        size_t n = wanted(l, &w);
+        *s = (struct uplink_start){.decided = n > 0 ? w[0].from - 1 : 0, .older_wait = n > 1};
         outbox_start(l->outbox, s);
         s->has_catalog = l->catalog;
         if (l->catalog)
                 memcpy(s->catalog, l->catalog->digest, sizeof s->catalog);
-        s->decided = decided(l);
 }
 
 /* false: the disk did not let us; the conversation begins again later. */
@@ -219,7 +214,6 @@ static bool open_stream(struct courier *l, uint64_t after, int64_t now_us)
 
 static void greet(struct courier *l, int64_t now_us)
 {
-        struct err e;
         struct wire_message m = {.kind = WIRE_GREETING};
         struct wire_greeting *g = &m.greeting;
         const struct uplink *u = &l->uplink;
@@ -234,10 +228,8 @@ static void greet(struct courier *l, int64_t now_us)
                                     .version = l->outbox->now.version,
                                     .program = "sumu-collector " SUMU_VERSION};
         memcpy(g->catalog, u->catalog, sizeof g->catalog);
-        arena_reset(&l->scratch);
-        if (outbox_wanted(l->outbox, &l->scratch, &g->wanted, &g->n_wanted, &e) < 0)
-                trouble(l, &e);
-        else
+        g->n_wanted = wanted(l, &g->wanted);
+        if (g->n_wanted > 0)
                 tell_hq(l, &m);
 }
 
@@ -259,12 +251,21 @@ static void ask_hash(struct courier *l, uint64_t seq)
                        .hash = {.office = l->uplink.office, .stream = l->uplink.stream, .seq = seq}});
 }
 
-static void ask_verdicts(struct courier *l)
+static void ask_verdicts(struct courier *l, struct wire_wanted of)
 {
-        const struct uplink *u = &l->uplink;
         tell_hq(l, &(struct wire_message){
                        .kind = WIRE_VERDICTS_ASK,
-                       .verdicts_ask = {.office = u->office, .stream = u->stream, .from = u->decided + 1}});
+                       .verdicts_ask = {.office = l->uplink.office, .stream = of.stream, .from = of.from}});
+}
+
+/* false: no older stream waits. */
+static bool ask_older(struct courier *l)
+{
+        const struct wire_wanted *w;
+        size_t n = wanted(l, &w);
+        for (size_t i = 1; i < n; i++)
+                ask_verdicts(l, w[i]);
+        return n != 1;
 }
 
 static void ask_catalog(struct courier *l)
@@ -365,7 +366,9 @@ static void perform(struct courier *l, const struct uplink_todo *todo, struct ev
         if (todo->ask_hash)
                 ask_hash(l, todo->ask_seq);
         if (todo->ask_verdicts)
-                ask_verdicts(l);
+                ask_verdicts(l, todo->verdicts_of);
+        if (todo->ask_older && !ask_older(l))
+                events_add(q, (struct uplink_event){.kind = UPLINK_OLDER_DECIDED});
         if (todo->ask_catalog)
                 ask_catalog(l);
         if (todo->send)

@@ -24,6 +24,7 @@ void uplink_init(struct uplink *u, const struct uplink_start *start)
                              .mark = start->mark,
                              .sent = start->mark.seq,
                              .decided = start->decided,
+                             .older_wait = start->older_wait,
                              .version = start->version,
                              .has_catalog = start->has_catalog};
         memcpy(u->office, start->office, strlen(start->office) + 1);
@@ -264,7 +265,20 @@ static void refused(struct uplink *u, const struct wire_refusal *r, int64_t now_
 static void ask_verdicts(struct uplink *u, int64_t now_ms, struct uplink_todo *todo)
 {
         todo->ask_verdicts = true;
+        todo->verdicts_of = (struct wire_wanted){u->stream, u->decided + 1};
         u->verdicts_deadline_ms = now_ms + UPLINK_PROGRESS_MS;
+}
+
+/* Of a stream that takes no reports any more: the greeting asked for them, HQ tells them piece by piece. */
+static void older_verdicts(struct uplink *u, const struct wire_verdicts *v, int64_t now_ms,
+                           struct uplink_todo *todo)
+{
+        todo->keep_verdicts = v;
+        u->older_deadline_ms = now_ms + UPLINK_PROGRESS_MS;
+        if (v->more && v->n > 0) {
+                todo->ask_verdicts = true;
+                todo->verdicts_of = (struct wire_wanted){v->stream, v->v[v->n - 1].seq + 1};
+        }
 }
 
 /* Verdicts come in the order of the reports. Where some are missing between, or HQ says that there are more,
@@ -274,7 +288,7 @@ static void verdicts(struct uplink *u, const struct wire_verdicts *v, int64_t no
                      struct uplink_todo *todo)
 {
         if (!stream_same(v->stream, u->stream)) {
-                todo->keep_verdicts = v;
+                older_verdicts(u, v, now_ms, todo);
                 return;
         }
         if (v->n == 0 || u->state != UPLINK_OPEN || v->v[v->n - 1].seq > u->mark.seq)
@@ -299,6 +313,18 @@ static void mind_verdicts(struct uplink *u, int64_t now_ms, struct uplink_todo *
                 u->verdicts_deadline_ms = now_ms + UPLINK_PROGRESS_MS;
         else if (now_ms >= u->verdicts_deadline_ms)
                 ask_verdicts(u, now_ms, todo);
+}
+
+static void mind_older(struct uplink *u, int64_t now_ms, struct uplink_todo *todo)
+{
+        if (u->state != UPLINK_OPEN || !u->older_wait) {
+                u->older_deadline_ms = 0;
+        } else if (u->older_deadline_ms == 0) {
+                u->older_deadline_ms = now_ms + UPLINK_PROGRESS_MS;
+        } else if (now_ms >= u->older_deadline_ms) {
+                u->older_deadline_ms = now_ms + UPLINK_PROGRESS_MS;
+                todo->ask_older = true;
+        }
 }
 
 static void message(struct uplink *u, const struct uplink_event *ev, struct uplink_todo *todo)
@@ -405,9 +431,11 @@ void uplink_step(struct uplink *u, const struct uplink_event *ev, struct uplink_
         case UPLINK_SENT: sent(u, ev, todo); break;
         case UPLINK_STREAM_OPENED: stream_opened(u, ev->start, ev->now_ms, todo); break;
         case UPLINK_CATALOG_KEPT: catalog_kept(u, ev); break;
+        case UPLINK_OLDER_DECIDED: u->older_wait = false; break;
         case UPLINK_TICK: tick(u, ev->now_ms, todo); break;
         }
         mind_verdicts(u, ev->now_ms, todo);
+        mind_older(u, ev->now_ms, todo);
 }
 
 int64_t uplink_deadline(const struct uplink *u)
@@ -417,6 +445,8 @@ int64_t uplink_deadline(const struct uplink *u)
                 least = u->fetch_deadline_ms;
         if (u->verdicts_deadline_ms && (least == 0 || u->verdicts_deadline_ms < least))
                 least = u->verdicts_deadline_ms;
+        if (u->older_deadline_ms && (least == 0 || u->older_deadline_ms < least))
+                least = u->older_deadline_ms;
         if (u->send_blocked && (least == 0 || u->send_again_ms < least))
                 least = u->send_again_ms;
         return least;
@@ -451,7 +481,11 @@ void uplink_trace(const struct uplink *u, const struct uplink_todo *todo, struct
         if (todo->ask_hash)
                 text_printf(out, "ask hash seq=%llu\n", (unsigned long long)todo->ask_seq);
         if (todo->ask_verdicts)
-                text_printf(out, "ask verdicts after=%llu\n", (unsigned long long)u->decided);
+                text_printf(out, "ask verdicts %safter=%llu\n",
+                            stream_same(todo->verdicts_of.stream, u->stream) ? "" : "of an older stream ",
+                            (unsigned long long)todo->verdicts_of.from - 1);
+        if (todo->ask_older)
+                text_add(out, "ask verdicts of older streams\n");
         if (todo->ask_catalog)
                 text_printf(out, "ask catalogue offset=%llu\n", (unsigned long long)u->fetched);
         if (todo->send)

@@ -47,6 +47,7 @@ struct uplink_start {
         struct point floor; /* the outbox holds the reports after this one */
         struct point mark;  /* last mark kept */
         uint64_t decided;   /* verdicts of the reports up to this one are kept */
+        bool older_wait;    /* older streams of this outbox wait for verdicts, too */
         bool has_catalog;
         uint8_t catalog[32];
         uint64_t version; /* highest version of HQ's store heard of */
@@ -67,6 +68,8 @@ struct uplink {
         uint64_t sent;
         uint64_t decided;
         int64_t verdicts_deadline_ms; /* for verdicts of what is safe at HQ */
+        bool older_wait;
+        int64_t older_deadline_ms; /* for verdicts of older streams */
         uint64_t window;
         struct {
                 uint64_t seq;
@@ -96,6 +99,7 @@ enum uplink_event_kind {
         UPLINK_SENT,      /* seq: last report of the message, bytes: its size; seq 0: the queue was full */
         UPLINK_STREAM_OPENED, /* start: after a fork or --take-over */
         UPLINK_CATALOG_KEPT,  /* catalog: HQ's catalogue is in use now (or was refused: known = false) */
+        UPLINK_OLDER_DECIDED, /* no older stream waits for a verdict any more */
         UPLINK_TICK,
 };
 
@@ -127,8 +131,10 @@ struct uplink_todo {
         uint64_t look_up_seq;
         bool ask_hash; /* HQ's hash at ask_seq */
         uint64_t ask_seq;
-        bool ask_verdicts; /* of this stream, after uplink.decided */
-        bool ask_catalog;  /* piece of uplink.wanted_catalog at uplink.fetched */
+        bool ask_verdicts; /* of the stream and from the report in verdicts_of */
+        struct wire_wanted verdicts_of;
+        bool ask_older; /* verdicts of all older streams that wait; none does: answer UPLINK_OLDER_DECIDED */
+        bool ask_catalog; /* piece of uplink.wanted_catalog at uplink.fetched */
         bool send; /* one message of the reports after send_after, at most send_bytes; answer UPLINK_SENT */
         uint64_t send_after;
         size_t send_bytes;

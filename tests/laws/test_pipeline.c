@@ -252,9 +252,10 @@ static void office_step(struct world *w, struct clerk *o, struct uplink_event ev
                 send_up(w, o, &m);
         }
         if (todo.ask_verdicts) {
-                struct wire_message m = {
-                    .kind = WIRE_VERDICTS_ASK,
-                    .verdicts_ask = {.office = o->code, .stream = o->stream, .from = o->uplink.decided + 1}};
+                struct wire_message m = {.kind = WIRE_VERDICTS_ASK,
+                                         .verdicts_ask = {.office = o->code,
+                                                          .stream = todo.verdicts_of.stream,
+                                                          .from = todo.verdicts_of.from}};
                 send_up(w, o, &m);
         }
         if (todo.ask_hash) {

@@ -114,6 +114,7 @@ static struct uplink_start uplink_start(const struct stage *s, char *const *w, s
                                      .floor = point_of(s, floor ? floor : "0"),
                                      .mark = point_of(s, mark ? mark : "0"),
                                      .decided = number(w, n, "decided", mark ? strtoull(mark, NULL, 10) : 0),
+                                     .older_wait = has(w, n, "older-wait"),
                                      .has_catalog = !has(w, n, "no-catalogue")};
 }
 
@@ -148,6 +149,7 @@ static void uplink_event(struct stage *s, char **w, size_t n)
         struct wire_message m = {0};
         struct wire_verdict verdict;
         struct uplink_start start;
+        static const struct stream_id older = {{99}};
         static uint8_t digest[32], bytes[100];
         ev.message = &m;
         if (strcmp(w[0], "link") == 0) {
@@ -201,7 +203,12 @@ static void uplink_event(struct stage *s, char **w, size_t n)
                                                 .verdict = has(w, n, "rejected") ? REJECTED : ACCEPTED,
                                                 .revision = (uint32_t)number(w, n, "revision", 1)};
                 m.kind = WIRE_VERDICTS;
-                m.verdicts = (struct wire_verdicts){.stream = s->stream, .v = &verdict, .n = 1};
+                m.verdicts = (struct wire_verdicts){.stream = has(w, n, "older") ? older : s->stream,
+                                                    .v = &verdict,
+                                                    .n = 1,
+                                                    .more = has(w, n, "more")};
+        } else if (strcmp(w[0], "decided") == 0) {
+                ev.kind = UPLINK_OLDER_DECIDED;
         } else if (strcmp(w[0], "refusal") == 0) {
                 m.kind = WIRE_REFUSAL;
                 m.refusal = (struct wire_refusal){.stream = s->stream, .code = w[1], .text = "refused by HQ"};
