@@ -65,6 +65,7 @@ static void commit(struct teller *l, const struct wire_flush *flush, const struc
                 l->host.refused(l->host.ctx, "committing", &e);
                 return;
         }
+        answer.term = flush->term;
         struct wire_message m = {.kind = WIRE_COMMITTED, .committed = answer};
         send(l, &m);
         if (rc == 0) {
@@ -147,10 +148,13 @@ static void step(struct teller *l, struct feed_sink_event ev, const struct wire_
 {
         struct feed_sink_todo todo;
         ev.now_ms = now.mono_ms;
+        ev.clock_us = now.clock_us;
         feed_sink_step(&l->feed, &ev, &todo);
         if (todo.hello) {
                 struct wire_message m = {.kind = WIRE_HELLO,
-                                         .hello = {l->store->version, "sumu-sink " SUMU_VERSION}};
+                                         .hello = {.version = l->store->version,
+                                                   .number = l->feed.hello,
+                                                   .program = "sumu-sink " SUMU_VERSION}};
                 send(l, &m);
         }
         PRE(ev.message || !(todo.open_term || todo.judge_flush || todo.serve)); /* these answer one */

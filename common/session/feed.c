@@ -27,9 +27,23 @@ static void begin_again(struct feed *f, int64_t now_ms, struct feed_todo *todo)
         todo->resume = true;
         f->state = FEED_RESUMING;
         f->attempt++;
-        f->in_flight = false;
+        f->in_flight = f->asked = false;
         f->number = 0;
         f->deadline_ms = now_ms + FEED_PATIENCE_MS;
+}
+
+/* What was asked is waited for, but not for ever. */
+static void wait_on(struct feed *f, int64_t now_ms)
+{
+        f->deadline_ms = f->in_flight || f->asked ? now_ms + FEED_ANSWER_MS : 0;
+}
+
+static void lose(struct feed *f, int64_t now_ms, struct feed_todo *todo)
+{
+        todo->forget = f->state != FEED_ALONE;
+        f->state = FEED_ALONE;
+        f->in_flight = f->asked = false;
+        f->deadline_ms = f->hello ? now_ms + FEED_PATIENCE_MS : 0;
 }
 
 static void resumed(struct feed *f, const struct wire_resumed *r, int64_t now_ms, struct feed_todo *todo)
@@ -64,19 +78,22 @@ static void piece(struct feed *f, const struct wire_piece *p, int64_t now_ms, st
                 todo->catalog_complete = true;
 }
 
-static void committed(struct feed *f, const struct wire_committed *c, struct feed_todo *todo)
+static void committed(struct feed *f, const struct wire_committed *c, int64_t now_ms, struct feed_todo *todo)
 {
-        if (f->state != FEED_READY || !f->in_flight || c->number != f->number)
+        if (f->state != FEED_READY || !f->in_flight || c->term != f->term || c->number != f->number)
                 return;
-        f->in_flight = false;
-        f->deadline_ms = 0;
         if (c->refused) {
-                todo->forget = true;
                 todo->log =
                     c->fenced ? "fenced: another aggregator has the term" : "the sink refused a flush";
-                f->state = c->fenced ? FEED_FENCED : FEED_ALONE;
+                lose(f, now_ms, todo);
+                if (c->fenced) {
+                        f->state = FEED_FENCED;
+                        f->deadline_ms = 0;
+                }
                 return;
         }
+        f->in_flight = false;
+        wait_on(f, now_ms);
         if (c->version > f->version)
                 f->version = c->version;
         todo->committed = true;
@@ -90,11 +107,12 @@ static void message(struct feed *f, const struct feed_event *ev, struct feed_tod
         case WIRE_HELLO:
                 if (m->hello.version > f->version)
                         f->version = m->hello.version;
+                f->hello = m->hello.number;
                 begin_again(f, ev->now_ms, todo);
                 break;
         case WIRE_RESUMED: resumed(f, &m->resumed, ev->now_ms, todo); break;
         case WIRE_CATALOG_PIECE: piece(f, &m->piece, ev->now_ms, todo); break;
-        case WIRE_COMMITTED: committed(f, &m->committed, todo); break;
+        case WIRE_COMMITTED: committed(f, &m->committed, ev->now_ms, todo); break;
         default: break; /* answers to questions of the downlinks pass by this machine */
         }
 }
@@ -115,17 +133,23 @@ void feed_step(struct feed *f, const struct feed_event *ev, struct feed_todo *to
                 PRE(feed_may_flush(f));
                 f->number++;
                 f->in_flight = true;
+                wait_on(f, ev->now_ms);
                 break;
-        case FEED_LOST:
-                todo->forget = f->state != FEED_ALONE;
-                f->state = FEED_ALONE;
-                f->in_flight = false;
-                f->deadline_ms = 0;
+        case FEED_RECALL_SENT:
+                f->asked = true;
+                wait_on(f, ev->now_ms);
                 break;
+        case FEED_RECALLED:
+                f->asked = false;
+                wait_on(f, ev->now_ms);
+                break;
+        case FEED_LOST: lose(f, ev->now_ms, todo); break;
         case FEED_TICK:
-                if (f->deadline_ms && ev->now_ms >= f->deadline_ms &&
-                    (f->state == FEED_RESUMING || f->state == FEED_CATALOG))
-                        begin_again(f, ev->now_ms, todo);
+                if (!f->deadline_ms || ev->now_ms < f->deadline_ms)
+                        break;
+                if (f->state == FEED_READY)
+                        todo->log = "the sink does not answer";
+                begin_again(f, ev->now_ms, todo);
                 break;
         }
 }
@@ -157,22 +181,35 @@ void feed_trace(const struct feed *f, const struct feed_todo *todo, struct text 
                 text_add(out, "may flush\n");
 }
 
-static void sink_hello(struct feed_sink *s, int64_t now_ms, struct feed_sink_todo *todo)
+static void sink_hello(struct feed_sink *s, const struct feed_sink_event *ev, struct feed_sink_todo *todo)
 {
         s->state = FEED_SINK_HELLO;
         s->term = 0;
-        s->deadline_ms = now_ms + FEED_PATIENCE_MS;
+        s->hello++;
+        if (ev->clock_us > 0 && (uint64_t)ev->clock_us > s->hello)
+                s->hello = (uint64_t)ev->clock_us;
+        s->incarnation = s->attempt = 0;
+        s->deadline_ms = ev->now_ms + FEED_PATIENCE_MS;
         todo->hello = true;
+}
+
+/* Once for each attempt, and only for the aggregator that heard our last hello: one that is dead, or that we
+ * left, opens no term any more, whenever its words arrive. */
+static bool sink_resume(struct feed_sink *s, const struct wire_resume *r)
+{
+        if (r->version > s->heard)
+                s->heard = r->version;
+        if (r->hello != s->hello || (r->incarnation == s->incarnation && r->attempt <= s->attempt))
+                return false;
+        s->incarnation = r->incarnation;
+        s->attempt = r->attempt;
+        return true;
 }
 
 static void sink_message(struct feed_sink *s, const struct wire_message *m, struct feed_sink_todo *todo)
 {
         switch (m->kind) {
-        case WIRE_RESUME:
-                if (m->resume.version > s->heard)
-                        s->heard = m->resume.version;
-                todo->open_term = true;
-                break;
+        case WIRE_RESUME: todo->open_term = sink_resume(s, &m->resume); break;
         case WIRE_FLUSH: todo->judge_flush = true; break;
         case WIRE_RECALL:
         case WIRE_STREAM_ASK:
@@ -190,7 +227,7 @@ void feed_sink_step(struct feed_sink *s, const struct feed_sink_event *ev, struc
         switch (ev->kind) {
         case FEED_SINK_LINK_UP:
         case FEED_SINK_AGAIN: /* marks or catalogue changed under the aggregator: have it begin again */
-                sink_hello(s, ev->now_ms, todo);
+                sink_hello(s, ev, todo);
                 break;
         case FEED_SINK_LINK_DOWN:
                 s->state = FEED_SINK_DOWN;
@@ -208,7 +245,7 @@ void feed_sink_step(struct feed_sink *s, const struct feed_sink_event *ev, struc
                 break;
         case FEED_SINK_TICK:
                 if (s->state == FEED_SINK_HELLO && ev->now_ms >= s->deadline_ms)
-                        sink_hello(s, ev->now_ms, todo);
+                        sink_hello(s, ev, todo);
                 break;
         }
 }

@@ -13,8 +13,10 @@
  * aggregator resumes, and judges flushes: only those of its term whose every starting mark is the stored one
  * are committed; the term and the marks are read in the committing transaction itself.
  *
- * A commit whose answer was lost is asked for, never guessed: a new hello leads to a new term, and its marks
- * say what was committed. Machines without I/O. */
+ * A commit whose answer was lost is asked for, never guessed: silence leads to a new term, and its marks say
+ * what was committed. Whatever the aggregator waits for has its patience, so no message that is lost can hold
+ * it for ever; what comes twice, late or from a life that is over names another hello, attempt or term and
+ * changes nothing. Machines without I/O. */
 #ifndef SUMU_SESSION_FEED_H
 #define SUMU_SESSION_FEED_H
 
@@ -23,15 +25,19 @@
 enum feed_state { FEED_ALONE, FEED_RESUMING, FEED_CATALOG, FEED_READY, FEED_FENCED };
 const char *feed_state_word(enum feed_state s);
 
-enum { FEED_PATIENCE_MS = 10 * 1000 };
+enum {
+        FEED_PATIENCE_MS = 10 * 1000,
+        FEED_ANSWER_MS = 30 * 1000, /* for a commit or a recall: a slow disk is not a dead sink */
+};
 
 struct feed {
         enum feed_state state;
         uint64_t incarnation; /* of this aggregator: random, the caller's */
         uint64_t attempt;     /* to resume: answers to earlier ones speak of terms that are over */
+        uint64_t hello;       /* number of the last one heard; 0: none yet */
         uint64_t term, version;
-        uint64_t number; /* of the last flush sent in this term */
-        bool in_flight;
+        uint64_t number;       /* of the last flush sent in this term */
+        bool in_flight, asked; /* a flush; a recall */
         uint8_t catalog[32];
         uint64_t fetched, fetch_size;
         int64_t deadline_ms;
@@ -41,7 +47,9 @@ enum feed_event_kind {
         FEED_MESSAGE,      /* from the sink */
         FEED_CATALOG_HELD, /* the catalogue feed.catalog is loaded */
         FEED_FLUSH_SENT,   /* the flush numbered feed.number + 1 is on its way */
-        FEED_LOST,         /* the sink is gone, or something of it was lost */
+        FEED_RECALL_SENT,
+        FEED_RECALLED, /* it was answered */
+        FEED_LOST,     /* the sink is gone, or something of it was lost */
         FEED_TICK,
 };
 
@@ -75,8 +83,10 @@ enum feed_sink_state { FEED_SINK_DOWN, FEED_SINK_HELLO, FEED_SINK_OPEN };
 
 struct feed_sink {
         enum feed_sink_state state;
-        uint64_t term;  /* opened for the aggregator we speak with */
-        uint64_t heard; /* highest version heard of: the store goes above it (rule 10) */
+        uint64_t hello;                /* number of the last one; only what answers it opens a term */
+        uint64_t incarnation, attempt; /* that did */
+        uint64_t term;                 /* opened for the aggregator we speak with */
+        uint64_t heard;                /* highest version heard of: the store goes above it (rule 10) */
         int64_t deadline_ms;
 };
 
@@ -91,7 +101,7 @@ enum feed_sink_event_kind {
 
 struct feed_sink_event {
         enum feed_sink_event_kind kind;
-        int64_t now_ms;
+        int64_t now_ms, clock_us; /* the clock numbers hellos: they grow from life to life */
         const struct wire_message *message;
         uint64_t term; /* of TERM_OPENED */
 };

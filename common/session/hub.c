@@ -392,19 +392,29 @@ static enum need batch_need(struct hub *h, uint32_t office, uint32_t turn, uint6
         return NEED_NOTHING;
 }
 
-static void recall_start(struct hub *h, struct period wanted)
+/* Asks for the reports that stand, or for those after where the last answer ended. Each question has a number
+ * of its own, so an answer that comes twice is folded in once. */
+static void recall_ask(struct hub *h, const struct text *after, struct hub_time now)
 {
-        bool began = cube_recall_begin(h->cube, &h->recall, wanted);
-        POST(began);
-        h->recalling = true;
+        struct feed_todo todo;
         h->recall_id++;
-        h->counts.recalls++;
         struct wire_message m = {.kind = WIRE_RECALL,
                                  .recall = {.id = h->recall_id,
                                             .dataset = h->catalog->datasets[h->recall.dataset].code,
                                             .first = h->recall.first,
-                                            .last = h->recall.last}};
+                                            .last = h->recall.last,
+                                            .after = {(const uint8_t *)after->v, after->n}}};
         send_sink(h, &m);
+        feed_step(&h->feed, &(struct feed_event){.kind = FEED_RECALL_SENT, .now_ms = now.mono_ms}, &todo);
+}
+
+static void recall_start(struct hub *h, struct period wanted, struct hub_time now)
+{
+        bool began = cube_recall_begin(h->cube, &h->recall, wanted);
+        POST(began);
+        h->recalling = true;
+        h->counts.recalls++;
+        recall_ask(h, &(struct text){0}, now);
 }
 
 static void take_one(struct hub *h, uint32_t office, struct downlink_stream *s, uint32_t step,
@@ -462,7 +472,7 @@ static bool batch_take(struct hub *h, struct peer *p, const struct wire_batch *b
         struct period wanted;
         enum need need = batch_need(h, (uint32_t)office, s->turn, s->taken.seq + 1, v, n, &wanted);
         if (need == NEED_RECALL)
-                recall_start(h, wanted);
+                recall_start(h, wanted, now);
         if (need == NEED_REFOLD) {
                 h->refolding = true;
                 h->refold = wanted;
@@ -679,6 +689,7 @@ static void feed_do(struct hub *h, const struct feed_event *ev, struct hub_time 
                 struct wire_message m = {.kind = WIRE_RESUME,
                                          .resume = {.incarnation = h->feed.incarnation,
                                                     .attempt = h->feed.attempt,
+                                                    .hello = h->feed.hello,
                                                     .version = h->feed.version}};
                 send_sink(h, &m);
         }
@@ -703,7 +714,8 @@ static void feed_do(struct hub *h, const struct feed_event *ev, struct hub_time 
 }
 
 /* Folds what the sink answers to a recall into the cube; asks for the rest, or opens the gate. */
-static void recalled(struct hub *h, const struct wire_recalled *r, const struct wire_bytes *parts, size_t n)
+static void recalled(struct hub *h, const struct wire_recalled *r, const struct wire_bytes *parts, size_t n,
+                     struct hub_time now)
 {
         if (!h->recalling || r->id != h->recall_id || r->parts != n)
                 return;
@@ -727,17 +739,14 @@ static void recalled(struct hub *h, const struct wire_recalled *r, const struct 
                 }
         }
         if (next.n) {
-                struct wire_message m = {.kind = WIRE_RECALL,
-                                         .recall = {.id = h->recall_id,
-                                                    .dataset = h->catalog->datasets[h->recall.dataset].code,
-                                                    .first = h->recall.first,
-                                                    .last = h->recall.last,
-                                                    .after = {(const uint8_t *)next.v, next.n}}};
-                send_sink(h, &m);
+                recall_ask(h, &next, now);
         } else {
+                struct feed_todo todo;
                 bool opened = cube_recall_end(h->cube);
                 POST(opened);
                 h->recalling = false;
+                feed_step(&h->feed, &(struct feed_event){.kind = FEED_RECALLED, .now_ms = now.mono_ms},
+                          &todo);
         }
         text_close(&next);
 }
@@ -847,7 +856,7 @@ void hub_sink(struct hub *h, struct hub_time now, const struct wire_bytes *frame
                 return;
         }
         switch (m.kind) {
-        case WIRE_RECALLED: recalled(h, &m.recalled, frames + 1, n - 1); break;
+        case WIRE_RECALLED: recalled(h, &m.recalled, frames + 1, n - 1, now); break;
         case WIRE_STREAM_IS: stream_is(h, &m.stream, now); break;
         case WIRE_VERDICTS: answer_office(h, m.verdicts.office, m.verdicts.stream, &m, true); break;
         case WIRE_HASH_IS: answer_office(h, m.hash.office, m.hash.stream, &m, false); break;

@@ -165,12 +165,13 @@ struct wire_refusal {
 };
 
 struct wire_hello {
-        uint64_t version;
+        uint64_t version, number;
         const char *program;
 };
 
 struct wire_resume {
         uint64_t incarnation, attempt, version;
+        uint64_t hello; /* number of the Hello that is answered */
 };
 
 struct wire_stream { /* a stream as the store knows it; also StreamAsk (office and stream only) */
@@ -247,7 +248,7 @@ struct wire_flush_part {
 };
 
 struct wire_committed {
-        uint64_t number, version;
+        uint64_t term, number, version; /* term and number of the flush */
         bool refused, fenced;
         const char *text;
 };

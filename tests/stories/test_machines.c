@@ -304,6 +304,7 @@ static void feed_event(struct stage *s, char **w, size_t n)
         if (strcmp(w[0], "hello") == 0) {
                 m.kind = WIRE_HELLO;
                 m.hello.version = number(w, n, "version", 0);
+                m.hello.number = number(w, n, "number", s->feed.hello + 1);
         } else if (strcmp(w[0], "resumed") == 0) {
                 m.kind = WIRE_RESUMED;
                 m.resumed = (struct wire_resumed){.term = number(w, n, "term", 1),
@@ -320,13 +321,18 @@ static void feed_event(struct stage *s, char **w, size_t n)
                                               .bytes = {bytes, number(w, n, "bytes", 50)}};
         } else if (strcmp(w[0], "committed") == 0 || strcmp(w[0], "refused") == 0) {
                 m.kind = WIRE_COMMITTED;
-                m.committed = (struct wire_committed){.number = strtoull(w[1], NULL, 10),
+                m.committed = (struct wire_committed){.term = number(w, n, "term", s->feed.term),
+                                                      .number = strtoull(w[1], NULL, 10),
                                                       .refused = w[0][0] == 'r',
                                                       .fenced = has(w, n, "fenced")};
         } else if (strcmp(w[0], "held") == 0) {
                 ev.kind = FEED_CATALOG_HELD;
         } else if (strcmp(w[0], "flush") == 0) {
                 ev.kind = FEED_FLUSH_SENT;
+        } else if (strcmp(w[0], "asked") == 0) {
+                ev.kind = FEED_RECALL_SENT;
+        } else if (strcmp(w[0], "answered") == 0) {
+                ev.kind = FEED_RECALLED;
         } else if (strcmp(w[0], "lost") == 0) {
                 ev.kind = FEED_LOST;
         } else if (strcmp(w[0], "after") == 0) {
@@ -349,7 +355,10 @@ static void sink_event(struct stage *s, char **w, size_t n)
                 ev.kind = strcmp(w[1], "up") == 0 ? FEED_SINK_LINK_UP : FEED_SINK_LINK_DOWN;
         } else if (strcmp(w[0], "resume") == 0) {
                 m.kind = WIRE_RESUME;
-                m.resume.version = number(w, n, "version", 0);
+                m.resume = (struct wire_resume){.version = number(w, n, "version", 0),
+                                                .hello = number(w, n, "hello", s->sink.hello),
+                                                .incarnation = number(w, n, "of", 7),
+                                                .attempt = number(w, n, "attempt", s->sink.attempt + 1)};
         } else if (strcmp(w[0], "opened") == 0) {
                 ev.kind = FEED_SINK_TERM_OPENED;
                 ev.term = number(w, n, "term", 1);
