@@ -314,6 +314,10 @@ static void a_gap_is_skipped(void **state)
         assert_int_equal(store_skip(&f->store, "south", 10, &from, &to, &e), 0);
         assert_true(from == 1 && to == 4);
         assert_int_equal(one(f, "SELECT seq FROM mark"), 4);
+        /* No report lies there, but the chain runs through it: whoever looks for a fork finds it shared. */
+        struct wire_hash ask = {.office = "south", .stream = f->stream.id, .seq = 4}, answer;
+        assert_int_equal(store_hash(&f->store, &ask, &answer, &e), 0);
+        assert_true(answer.known && hash_same(answer.hash, gap.floor_hash));
         assert_int_equal(one(f, "SELECT count(*) FROM skip_ WHERE from_seq = 1 AND to_seq = 4"), 1);
         assert_int_equal(store_skip(&f->store, "south", 10, &from, &to, &e), E_MISSING);
 }
