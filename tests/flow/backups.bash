@@ -50,7 +50,10 @@ unsaid() { # office, life, figure of firearms: each figure is given only once in
 }
 
 database() { case $1 in sink) echo "$dir/state/sink/sumu.db" ;; *) echo "$dir/state/$1/outbox.db" ;; esac; }
-backup() { sqlite3 -readonly "$(database "$1")" "VACUUM INTO '$dir/kept/$2.db'"; }
+backup() {
+        rm -f "$dir/kept/$2.db"
+        sqlite3 -readonly "$(database "$1")" "VACUUM INTO '$dir/kept/$2.db'"
+}
 lose() {
         local db
         db=$(database "$1")
