@@ -11,7 +11,7 @@ void gather_clear(struct gather *g)
                 free((void *)g->columns[i].totals);
         arena_reset(&g->arena);
         g->n_steps = g->n_signatures = g->n_reports = g->n_columns = 0;
-        g->column_room = g->bytes = 0;
+        g->column_room = 0;
 }
 
 void gather_close(struct gather *g)
@@ -32,7 +32,8 @@ bool gather_empty(const struct gather *g)
 
 bool gather_full(const struct gather *g)
 {
-        return g->bytes >= GATHER_BYTES || g->n_signatures >= GATHER_SIGNATURES;
+        return g->arena.used + g->n_reports * sizeof *g->reports >= GATHER_BYTES ||
+               g->n_signatures >= GATHER_SIGNATURES;
 }
 
 /* Makes room for one more in an array that grows by doubling. */
@@ -97,7 +98,6 @@ void gather_report(struct gather *g, const struct wire_taken *t)
         struct gather_step *step = &g->steps[t->step];
         PRE(t->seq == step->to.seq + 1);
         step->to = (struct point){t->seq, t->hash};
-        g->bytes += wire_envelope_size(&t->report);
 }
 
 void gather_signature(struct gather *g, const struct wire_signature *s)

@@ -7,7 +7,9 @@
 #include "session/downlink.h"
 #include "session/wire.h"
 
-/* Beyond these nothing more is taken until the flush is sent. All signatures have to fit the head's frame. */
+/* Beyond these nothing more is taken until the flush is sent. The bytes are those that reports take here,
+ * with all that is said of them: what is refused at length is counted at length. All signatures have to fit
+ * the head's frame. */
 enum { GATHER_BYTES = 8 * 1024 * 1024, GATHER_SIGNATURES = 1000 };
 
 struct gather_step {
@@ -25,7 +27,6 @@ struct gather {
         size_t n_steps, n_signatures, n_reports, n_columns;
         size_t cap_steps, cap_signatures, cap_reports, cap_columns;
         size_t column_room; /* of the last column */
-        size_t bytes;
 };
 
 void gather_clear(struct gather *g);
