@@ -76,10 +76,10 @@ static void must(int code, const struct err *e)
 
 /* ---- places */
 
-/* Figures that no rule and no bound can refuse, whatever the others are. */
+/* Figures that no rule and no bound can refuse or flag, whatever the others are. */
 static bool is_free(const struct indicator *i)
 {
-        static const char *const bound[] = {"incidents", "exam_passed"};
+        static const char *const bound[] = {"incidents", "exam_passed", "hazards_rectified"};
         for (size_t k = 0; k < sizeof bound / sizeof *bound; k++)
                 if (strcmp(i->code, bound[k]) == 0)
                         return false;
