@@ -5,7 +5,7 @@
 # Sets a bare Debian 12 up, builds with ASan and UBSan, runs ctest. Labels in LONG run only when they are named.
 set -euo pipefail
 cd "$(dirname "$0")"
-LONG='docker|bench|lint|long|valgrind|deepfuzz'
+LONG='docker|bench|lint|long|valgrind|deepfuzz|allmuseum'
 tools/setup.sh tests
 jobs=$(nproc)
 cmake --preset debug >/dev/null

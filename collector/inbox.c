@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "base/planted.h"
 #include "loop/files.h"
 
 #include <dirent.h>
@@ -432,7 +433,7 @@ static enum taking judge(struct candidate *t, const struct parcel_book *b)
         }
         if (!parcel_fine(n))
                 return refuse_for(t, &n->in.reasons);
-        if (put(t, b) < 0)
+        if (put(t, b) < 0 && !PLANTED(MOVED_BUT_NOT_TAKEN))
                 return all_later(t, t->e.text);
         t->in->host.took(t->in->host.ctx, n->in.n, parcel_rows(n));
         log_info("inbox: file taken", "file", t->sight->name, NULL);
@@ -468,7 +469,7 @@ static enum taking take(struct candidate *t, int64_t now_us)
         code = outbox_file_known(b.outbox, &t->identity, &t->e);
         if (code < 0)
                 return all_later(t, t->e.text);
-        return code == 1 ? finish(t) : enter(t, &b, now_us);
+        return code == 1 && !PLANTED(FILE_TAKEN_TWICE) ? finish(t) : enter(t, &b, now_us);
 }
 
 bool inbox_step(struct inbox *in, int64_t now_us)

@@ -8,6 +8,7 @@
 #include "collector/outbox.h"
 
 #include "base/check.h"
+#include "base/planted.h"
 
 #include <sodium/randombytes.h>
 #include <stdio.h>
@@ -282,7 +283,7 @@ void outbox_abandon(struct outbox *o)
 {
         PRE(o->writing);
         db_rollback(&o->db);
-        o->now = o->safe;
+        o->now = PLANTED(MEMORY_AHEAD_OF_DISK) ? o->now : o->safe;
         o->writing = false;
 }
 
@@ -854,7 +855,7 @@ int outbox_fork(struct outbox *o, uint64_t after, int64_t now_us, struct err *e)
                 code = close_stream(o, after, now_us, e);
         if (code == 0)
                 code = new_stream(o, next, now_us, e);
-        for (uint64_t seq = after + 1; code == 0 && seq <= last; seq++)
+        for (uint64_t seq = after + 1; code == 0 && seq + PLANTED(FORK_LOSES_THE_LAST) <= last; seq++)
                 code = move_report(o, from, seq, e);
         return code;
 }
@@ -979,7 +980,7 @@ static int next_due(struct outbox *o, int64_t now_us, int64_t keep_us, size_t sk
 {
         sqlite3_stmt *s = statement(o, SQL_ACK_DUE);
         db_int(s, 1, now_us - keep_us);
-        db_int(s, 2, o->now.clock_us - keep_us);
+        db_int(s, 2, PLANTED(TRIMMED_BY_ONE_CLOCK) ? INT64_MAX : o->now.clock_us - keep_us);
         int code = db_step(&o->db, s, e);
         while (code == 1 && skip-- > 0)
                 code = db_step(&o->db, s, e);
@@ -1004,7 +1005,8 @@ static int trim_one(struct outbox *o, int64_t stream, struct floor *floor, struc
         int code = one_row(o, s, e);
         if (code <= 0)
                 return code;
-        bool done = sqlite3_column_int(s, 5) != 0 && sqlite3_column_int(s, 6) != 0;
+        bool done =
+            PLANTED(TRIMMED_UNDECIDED) || (sqlite3_column_int(s, 5) != 0 && sqlite3_column_int(s, 6) != 0);
         int64_t id = sqlite3_column_int64(s, 0);
         struct floor next = {{(uint64_t)sqlite3_column_int64(s, 1), column_hash(s, 2)},
                              (uint64_t)sqlite3_column_int64(s, 3)};

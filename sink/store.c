@@ -1,6 +1,7 @@
 #include "sink/store.h"
 
 #include "base/check.h"
+#include "base/planted.h"
 #include "session/gather.h"
 #include "session/payload.h"
 #include "sink/schema.h"
@@ -97,7 +98,7 @@ static int end(struct store *s, int rc, uint64_t version, struct err *e)
                 rc = db_commit(&s->db, e);
         if (rc != 0) {
                 db_rollback(&s->db);
-                map_close(&s->regions);
+                PLANTED(NAMES_OUTLIVE_ROLLBACK) ? (void)0 : map_close(&s->regions);
                 map_close(&s->indicators);
                 return rc;
         }
@@ -235,7 +236,7 @@ int store_take_catalog(struct store *s, const struct catalog *now, const struct 
 int store_open_term(struct store *s, uint64_t heard, int64_t clock_us, struct err *e)
 {
         uint64_t version, term;
-        if (heard > s->version)
+        if (heard > s->version && !PLANTED(VERSION_GOES_BACK))
                 s->version = heard;
         int rc = begin(s, clock_us, &version, e);
         if (rc != 0)
@@ -501,6 +502,8 @@ static int commit_all(struct committing *c, const struct wire_bytes *parts, size
                 return err_set(c->e, E_PEER, "%s", why);
         for (size_t i = 0; rc == 0 && i < n; i++)
                 rc = commit_part(c, &parts[i]);
+        if (rc == 0 && PLANTED(MARKS_APART))
+                rc = sqlite3_exec(c->s->db.handle, "COMMIT; BEGIN", NULL, NULL, NULL);
         return rc == 0 ? commit_steps(c) : rc;
 }
 
@@ -630,7 +633,7 @@ int store_recall(struct store *s, const struct wire_recall *ask, struct gather_f
                         part_write(out, v, n);
                 struct wire_message m = {.kind = WIRE_RECALLED,
                                          .recalled = {.id = ask->id, .parts = (uint32_t)out->n - 1}};
-                if (more)
+                if (more && !PLANTED(RECALL_CUT_SHORT))
                         m.recalled.next = (struct wire_bytes){(const uint8_t *)&next, sizeof next};
                 wire_write(&m, &out->v[0]);
         }

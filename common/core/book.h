@@ -11,6 +11,7 @@
 #ifndef SUMU_CORE_BOOK_H
 #define SUMU_CORE_BOOK_H
 
+#include "base/planted.h"
 #include "core/cell.h"
 #include "core/pile.h"
 #include "core/report.h"
@@ -56,7 +57,7 @@ static inline void lane_drop(struct lane *l, enum kind k, uint32_t group, const 
                 struct cell one = cell_of(f->value, (enum qualifier)f->q);
                 cell_subtract(&l->sums[group], &one);
         } else {
-                l->stale = true;
+                l->stale = k != STOCK || !PLANTED(STOCK_NOT_RESTORED);
         }
 }
 

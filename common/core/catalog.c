@@ -8,6 +8,7 @@
 #include "core/catalog.h"
 
 #include "base/check.h"
+#include "base/planted.h"
 #include "core/catalog_keys.h"
 
 #include <sodium.h>
@@ -133,7 +134,9 @@ bool catalog_is_under(const struct catalog *c, uint32_t region, uint32_t ancesto
 bool catalog_in_scope(const struct catalog *c, uint32_t office, uint32_t region)
 {
         const struct office *o = &c->offices[office];
-        return o->self ? region == o->region : catalog_is_under(c, region, o->region);
+        const char *code = c->regions[region].code, *own = c->regions[o->region].code;
+        bool alike = PLANTED(SCOPE_BY_PREFIX) && strncmp(code, own, strlen(own)) == 0;
+        return o->self ? region == o->region : catalog_is_under(c, region, o->region) || alike;
 }
 
 bool catalog_answers(const struct catalog *c, uint32_t office, uint32_t dataset)

@@ -6,6 +6,7 @@
 #ifndef SUMU_CORE_CELL_H
 #define SUMU_CORE_CELL_H
 
+#include "base/planted.h"
 #include "core/catalog.h"
 
 struct cell {
@@ -33,7 +34,7 @@ static inline void cell_subtract(struct cell *from, const struct cell *part)
 {
         from->sum -= part->sum;
         from->facts -= part->facts;
-        from->about -= part->about;
+        from->about -= PLANTED(QUALIFIER_STAYS) ? 0 : part->about;
         from->at_least -= part->at_least;
 }
 

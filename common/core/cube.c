@@ -12,6 +12,7 @@
 #include "core/cube.h"
 
 #include "base/check.h"
+#include "base/planted.h"
 #include "core/book.h"
 
 #include <stdlib.h>
@@ -366,7 +367,7 @@ static bool draft_is_known(const struct draft *d)
 {
         const struct entry *e = d->entry;
         return e && (place_compare(d->at, e->last) == 0 || (e->based && place_compare(d->at, e->base) == 0) ||
-                     pile_has(&e->pile, d->at));
+                     (pile_has(&e->pile, d->at) && !PLANTED(DEDUP_BY_WINDOW)));
 }
 
 static bool draft_is_superseded(const struct draft *d)
@@ -376,7 +377,7 @@ static bool draft_is_superseded(const struct draft *d)
 
 static bool draft_fold(struct draft *d)
 {
-        if (draft_is_late(d))
+        if (draft_is_late(d) && !PLANTED(LATE_FOLDED_LAST))
                 return pile_fold(&d->entry->pile, d->r, d->at, &d->after);
         if (d->entry && !action_is_base(d->r->action) && !standing_copy(&d->after, &d->entry->now))
                 return false;
@@ -802,7 +803,7 @@ static struct victim victim_find(const struct cube *u)
                 for (unsigned k = 0; k < RHYTHM_CHAPTERS; k++) {
                         const struct chapter *h = &b->chapters[k];
                         empty &= !h->pages;
-                        if (h->open && !h->pin && !chapter_is_touched(h))
+                        if (h->open && (!h->pin || PLANTED(UNCOMMITTED_EVICTED)) && !chapter_is_touched(h))
                                 consider(&v, (struct victim){b, false, k, h->used});
                 }
                 if (empty)

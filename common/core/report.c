@@ -5,6 +5,7 @@
 #include "core/report.h"
 
 #include "base/check.h"
+#include "base/planted.h"
 #include "core/cell.h"
 
 #include <stdlib.h>
@@ -34,7 +35,7 @@ bool action_find(const char *word, enum action *a)
 
 int place_compare(struct place a, struct place b)
 {
-        if (a.turn != b.turn)
+        if (a.turn != b.turn && !PLANTED(TURN_IGNORED))
                 return a.turn < b.turn ? -1 : 1;
         return (a.seq > b.seq) - (a.seq < b.seq);
 }

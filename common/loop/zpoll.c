@@ -17,6 +17,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "base/planted.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -431,7 +432,7 @@ static void on_prepare(uv_prepare_t *p)
         /* Both are asked, always: the asking is what quiets the fd. */
         bool message = has_input(z->socket), event = has_input(z->monitor);
         zpoll_leave(was);
-        if (message || event || z->lost)
+        if ((message && !PLANTED(LOST_WAKE_UP)) || event || z->lost)
                 uv_idle_start(&z->idle, on_idle);
         uv_timer_again(
             &z->guard); /* from here on, so that a lost wake-up costs its whole 250 ms and is seen */

@@ -1,6 +1,7 @@
 #include "session/chain.h"
 
 #include "base/check.h"
+#include "base/planted.h"
 #include "base/text.h"
 
 #include <sodium/crypto_generichash.h>
@@ -93,7 +94,7 @@ struct hash chain_next(const char *office, struct stream_id stream, uint64_t seq
         struct hash h;
         begin(&s, "sumu report 1", office, stream);
         take_number(&s, seq);
-        take_bytes(&s, previous.b, HASH);
+        take_bytes(&s, previous.b, PLANTED(CHAIN_WITHOUT_LINKS) ? 0 : HASH);
         take_number(&s, (uint64_t)r->submitted_at);
         take_bytes(&s, r->catalog, sizeof r->catalog);
         take_text(&s, r->dataset);

@@ -1,6 +1,7 @@
 #include "session/feed.h"
 
 #include "base/check.h"
+#include "base/planted.h"
 
 #include <string.h>
 
@@ -23,7 +24,7 @@ bool feed_may_flush(const struct feed *f)
 /* Whatever was in memory rests on a term that may be over: begin again from what the store says. */
 static void begin_again(struct feed *f, int64_t now_ms, struct feed_todo *todo)
 {
-        todo->forget = true;
+        todo->forget = !PLANTED(MEMORY_OUTLIVES_TERM);
         todo->resume = true;
         f->state = FEED_RESUMING;
         f->attempt++;
@@ -48,7 +49,8 @@ static void lose(struct feed *f, int64_t now_ms, struct feed_todo *todo)
 
 static void resumed(struct feed *f, const struct wire_resumed *r, int64_t now_ms, struct feed_todo *todo)
 {
-        if (f->state != FEED_RESUMING || r->attempt != f->attempt || r->incarnation != f->incarnation)
+        bool old = r->attempt != f->attempt || r->incarnation != f->incarnation;
+        if (f->state != FEED_RESUMING || (old && !PLANTED(OLD_TERM_BELIEVED)))
                 return;
         f->term = r->term;
         if (r->version > f->version)
@@ -80,7 +82,8 @@ static void piece(struct feed *f, const struct wire_piece *p, int64_t now_ms, st
 
 static void committed(struct feed *f, const struct wire_committed *c, int64_t now_ms, struct feed_todo *todo)
 {
-        if (f->state != FEED_READY || !f->in_flight || c->term != f->term || c->number != f->number)
+        bool ours = (c->term == f->term && c->number == f->number) || PLANTED(ANY_COMMIT_WILL_DO);
+        if (f->state != FEED_READY || !f->in_flight || !ours)
                 return;
         if (c->refused) {
                 todo->log =
@@ -267,7 +270,7 @@ const char *feed_judge(const struct wire_flush *flush, uint64_t term,
                                       struct hash *hash),
                        void *ctx, bool *fenced)
 {
-        *fenced = flush->term != term;
+        *fenced = flush->term != term && !PLANTED(NO_FENCE);
         if (*fenced)
                 return "the term of this flush is not the store's";
         for (size_t i = 0; i < flush->n_steps; i++) {
@@ -276,7 +279,7 @@ const char *feed_judge(const struct wire_flush *flush, uint64_t term,
                 struct hash hash;
                 if (!stored(ctx, step, &seq, &hash))
                         return "a stream of this flush is not in the store";
-                if (seq != step->from_seq || !hash_same(hash, step->from_hash))
+                if ((seq != step->from_seq || !hash_same(hash, step->from_hash)) && !PLANTED(FLUSH_TWICE))
                         return "a stream of this flush does not start at its stored mark";
                 if (step->to_seq < step->from_seq)
                         return "a stream of this flush goes backwards";

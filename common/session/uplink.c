@@ -4,6 +4,7 @@
 #include "session/uplink.h"
 
 #include "base/check.h"
+#include "base/planted.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -164,7 +165,7 @@ static void agreed(struct uplink *u, int64_t now_ms, struct uplink_todo *todo)
         u->state = UPLINK_OPEN;
         todo->keep_mark = true;
         u->mark = u->asked;
-        if (reopened || u->sent < u->mark.seq) {
+        if ((reopened && !PLANTED(RESTORED_HQ_IGNORED)) || u->sent < u->mark.seq) {
                 forget_sent(u, u->mark.seq);
         } else {
                 size_t gone = 0;
@@ -187,7 +188,7 @@ static void looked_up(struct uplink *u, const struct uplink_event *ev, struct up
                 search_step(u, ev->now_ms, todo);
         } else if ((u->state == UPLINK_COMPARING || u->state == UPLINK_OPEN) &&
                    ev->point.seq == u->asked.seq) {
-                if (ev->known && hash_same(ev->point.hash, u->asked.hash))
+                if (ev->known && (hash_same(ev->point.hash, u->asked.hash) || PLANTED(FORK_BY_NUMBER)))
                         agreed(u, ev->now_ms, todo);
                 else
                         search(u, u->asked.seq, ev->now_ms, todo);
@@ -291,7 +292,8 @@ static void verdicts(struct uplink *u, const struct wire_verdicts *v, int64_t no
                 older_verdicts(u, v, now_ms, todo);
                 return;
         }
-        if (v->n == 0 || u->state != UPLINK_OPEN || v->v[v->n - 1].seq > u->mark.seq)
+        bool covered = v->n && (v->v[v->n - 1].seq <= u->mark.seq || PLANTED(VERDICT_BEFORE_MARK));
+        if (u->state != UPLINK_OPEN || !covered)
                 return;
         todo->keep_verdicts = v;
         uint64_t last = v->v[v->n - 1].seq;
@@ -375,7 +377,7 @@ static void tick(struct uplink *u, int64_t now_ms, struct uplink_todo *todo)
                 u->send_blocked = false;
                 go_on(u, now_ms, todo);
         }
-        if (u->deadline_ms && now_ms >= u->deadline_ms)
+        if (u->deadline_ms && now_ms >= u->deadline_ms && !PLANTED(NEVER_ASKED_AGAIN))
                 greet(u, now_ms, todo);
 }
 

@@ -8,6 +8,7 @@
 #include "store/db.h"
 
 #include "base/check.h"
+#include "base/planted.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -74,7 +75,7 @@ static bool breaks(int rc)
 static int refused(struct db *d, int rc, struct err *e)
 {
         int number = sqlite3_system_errno(d->handle);
-        if (breaks(rc))
+        if (breaks(rc) && !PLANTED(FSYNC_RETRIED))
                 d->broken = true;
         int code = code_of(rc, number);
         if ((rc & 0xff) == SQLITE_INTERRUPT)
@@ -94,7 +95,7 @@ static int refused_broken(struct db *d, struct err *e)
 static int run_sql(struct db *d, const char *sql, struct err *e)
 {
         int rc = sqlite3_exec(d->handle, sql, NULL, NULL, NULL);
-        return rc == SQLITE_OK ? 0 : refused(d, rc, e);
+        return rc == SQLITE_OK || PLANTED(DISK_FULL_SWALLOWED) ? 0 : refused(d, rc, e);
 }
 
 /* The first column of the first row; E_MISSING if there is no row. */
@@ -443,7 +444,9 @@ int db_begin(struct db *d, struct err *e)
         if (d->broken)
                 return refused_broken(d, e);
         d->read_began_ms = now_ms();
-        return run_sql(d, d->reader ? "BEGIN" : "BEGIN IMMEDIATE", e);
+        const char *sql =
+            PLANTED(COMMIT_UNSYNCED) ? "PRAGMA synchronous=OFF; BEGIN IMMEDIATE" : "BEGIN IMMEDIATE";
+        return run_sql(d, d->reader ? "BEGIN" : sql, e);
 }
 
 int db_commit(struct db *d, struct err *e)

@@ -421,6 +421,20 @@ static void scopes(void **state)
         assert_true(period_parse("2023", &p) && !catalog_valid(old->valid_from, old->valid_to, p));
 }
 
+/* A1 moved from A to B and kept its code, as districts do. */
+static void digits_say_nothing(void **state)
+{
+        (void)state;
+        struct faults faults = {0};
+        struct catalog *c = parse_with(REGIONS, "A1,A,", "A1,B,", &faults);
+        assert_non_null(c);
+        uint32_t moved = (uint32_t)catalog_region_code(c, "A1");
+        assert_false(catalog_in_scope(c, (uint32_t)catalog_office(c, "oa"), moved));
+        assert_true(catalog_in_scope(c, (uint32_t)catalog_office(c, "ob"), moved));
+        catalog_free(c);
+        faults_close(&faults);
+}
+
 static void pack_round_trip(void **state)
 {
         (void)state;
@@ -536,6 +550,7 @@ int main(void)
             cmocka_unit_test(indicators_by_code_and_name),
             cmocka_unit_test(values_are_scaled),
             cmocka_unit_test(scopes),
+            cmocka_unit_test(digits_say_nothing),
             cmocka_unit_test(pack_round_trip),
             cmocka_unit_test(what_stands_in_the_way),
             cmocka_unit_test(inner_mongolia),

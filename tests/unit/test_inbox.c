@@ -25,6 +25,7 @@ struct fixture {
         struct err e;
         int64_t now_ms;
         bool closed; /* no catalogue */
+        bool full;   /* the disk, at every commit */
         size_t took, refused;
         char waits[700];
 };
@@ -45,7 +46,10 @@ static int begin_write(void *ctx, struct err *e)
 static int commit_write(void *ctx, struct err *e)
 {
         struct fixture *f = ctx;
-        return outbox_commit(&f->o, e);
+        if (!f->full)
+                return outbox_commit(&f->o, e);
+        outbox_abandon(&f->o);
+        return err_set(e, E_FULL, "the disk is full");
 }
 
 static void took(void *ctx, size_t reports, size_t rows)
@@ -281,6 +285,25 @@ static void a_file_that_cannot_be_taken_now_stays(void **state)
         assert_string_equal(f->waits, "");
 }
 
+/* Moving a file says that it is taken. */
+static void a_file_whose_commit_failed_stays(void **state)
+{
+        struct fixture *f = *state;
+        drop(f, "gunexp_2023-09-19.csv", good);
+        f->full = true;
+        look_twice(f);
+        assert_true(has(f, "gunexp_2023-09-19.csv"));
+        assert_false(has(f, "done/gunexp_2023-09-19.csv"));
+        assert_non_null(strstr(f->waits, "disk is full"));
+        assert_int_equal(f->took, 0);
+        assert_int_equal(f->o.now.head.seq, 0);
+        f->full = false;
+        look_twice(f);
+        assert_true(has(f, "done/gunexp_2023-09-19.csv"));
+        assert_int_equal(f->took, 1);
+        assert_int_equal(f->o.now.head.seq, 1);
+}
+
 static void oldest_first(void **state)
 {
         struct fixture *f = *state;
@@ -337,19 +360,13 @@ static void cleans_done(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-            CASE(takes_what_stands_still),
-            CASE(waits_while_it_grows),
-            CASE(waits_while_it_is_open),
-            CASE(passes_over),
-            CASE(refuses_with_all_errors),
-            CASE(json_files),
-            CASE(refuses_large_files_unread),
-            CASE(names_that_clash),
-            CASE(a_file_found_again_is_only_moved),
-            CASE(a_file_that_cannot_be_taken_now_stays),
-            CASE(oldest_first),
-            CASE(tells_what_hq_rejected),
-            CASE(cleans_done),
+            CASE(takes_what_stands_still),          CASE(waits_while_it_grows),
+            CASE(waits_while_it_is_open),           CASE(passes_over),
+            CASE(refuses_with_all_errors),          CASE(json_files),
+            CASE(refuses_large_files_unread),       CASE(names_that_clash),
+            CASE(a_file_found_again_is_only_moved), CASE(a_file_that_cannot_be_taken_now_stays),
+            CASE(a_file_whose_commit_failed_stays), CASE(oldest_first),
+            CASE(tells_what_hq_rejected),           CASE(cleans_done),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

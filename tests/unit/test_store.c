@@ -195,6 +195,30 @@ static void what_does_not_fit_is_refused_whole(void **state)
         assert_int_equal(one(f, "SELECT seq FROM mark"), 0);
 }
 
+/* A flush that is refused at its very end has left nothing behind: no report, no total, no mark, and no name
+ * that is remembered under a number which went with it. */
+static void a_refused_flush_leaves_nothing(void **state)
+{
+        struct fixture *f = *state;
+        struct period may = period_of(PERIOD_MONTH, day_of(2023, 5, 1));
+        struct cell cell = cell_of(10, EXACT);
+        struct point before = f->stream.taken;
+        resume(f);
+        for (int fine = 0; fine < 2; fine++) {
+                f->stream.taken = before;
+                gather_one(f, "2023-05", ACCEPTED, REPLACE, 10);
+                gather_total(&f->gather, "water.used", may, c->regions[fine].code, &cell);
+                gather_total(&f->gather, "water.used", may, c->regions[0].code, &cell);
+                f->gather.steps[0].to.hash.b[0] ^= !fine; /* that is not where its reports end */
+                assert_int_equal(commit(f, f->store.term, 3000), fine ? 0 : E_PEER);
+                assert_int_equal(one(f, "SELECT count(*) FROM report_"), fine);
+                assert_int_equal(one(f, "SELECT count(*) FROM total_"), 2 * fine);
+                assert_int_equal(one(f, "SELECT seq FROM mark"), fine);
+        }
+        assert_int_equal(one(f, "SELECT count(*) FROM total"), 2); /* by name */
+        assert_int_equal(one(f, "SELECT count(*) FROM total WHERE region = 'ATOLL'"), 1);
+}
+
 /* Rule 10: versions grow whatever the clock does, and go above what was heard of. */
 static void versions_only_grow(void **state)
 {
@@ -258,6 +282,58 @@ static void what_stands_is_recalled(void **state)
         assert_int_equal(m.recalled_part.reports[1].at.seq, 3);
         arena_close(&a);
         gather_frames_close(&frames);
+}
+
+/* What is too much for one answer comes in several, and none of it twice. */
+static void a_long_recall_goes_on(void **state)
+{
+        enum { REPORTS_OF_200_KIB = 12 };
+        static uint8_t payload[200 * 1024];
+        struct fixture *f = *state;
+        struct err e;
+        resume(f);
+        for (uint64_t seq = 1; seq <= REPORTS_OF_200_KIB; seq++) {
+                struct wire_taken t = {.step = gather_step(&f->gather, &f->stream),
+                                       .seq = seq,
+                                       .report = {.dataset = "water",
+                                                  .period = "2023-05",
+                                                  .action = MERGE,
+                                                  .payload = payload,
+                                                  .payload_n = sizeof payload},
+                                       .revision = (uint32_t)seq};
+                payload[0] = (uint8_t)seq;
+                t.hash = f->stream.taken.hash =
+                    chain_next("south", f->stream.id, seq, f->stream.taken.hash, &t.report);
+                f->stream.taken.seq = seq;
+                gather_report(&f->gather, &t);
+        }
+        assert_int_equal(commit(f, f->store.term, 5000), 0);
+        struct wire_recall ask = {
+            .dataset = "water", .first = day_of(2023, 1, 1), .last = day_of(2023, 12, 31)};
+        struct text next = {0};
+        uint64_t seen = 0, answers = 0;
+        do {
+                struct gather_frames frames = {0};
+                struct wire_message m;
+                struct arena a = {0};
+                ask.after = (struct wire_bytes){(const uint8_t *)text_c(&next), next.n};
+                assert_int_equal(store_recall(&f->store, &ask, &frames, &e), 0);
+                for (size_t i = 1; i < frames.n; i++) {
+                        assert_int_equal(wire_read((const uint8_t *)frames.v[i].v, frames.v[i].n, &a, &m, &e),
+                                         0);
+                        for (size_t k = 0; k < m.recalled_part.n; k++)
+                                assert_int_equal(m.recalled_part.reports[k].at.seq, ++seen);
+                }
+                assert_int_equal(wire_read((const uint8_t *)frames.v[0].v, frames.v[0].n, &a, &m, &e), 0);
+                text_clear(&next);
+                text_bytes(&next, m.recalled.next.p, m.recalled.next.n);
+                answers++;
+                arena_close(&a);
+                gather_frames_close(&frames);
+        } while (next.n);
+        assert_int_equal(seen, REPORTS_OF_200_KIB);
+        assert_true(answers > 1);
+        text_close(&next);
 }
 
 static void facts_are_expanded_behind(void **state)
@@ -351,9 +427,11 @@ int main(void)
             TEST(a_flush_is_one_transaction),
             TEST(poison_is_recorded),
             TEST(what_does_not_fit_is_refused_whole),
+            TEST(a_refused_flush_leaves_nothing),
             TEST(versions_only_grow),
             TEST(reopened_it_goes_on),
             TEST(what_stands_is_recalled),
+            TEST(a_long_recall_goes_on),
             TEST(facts_are_expanded_behind),
             TEST(a_rejected_report_has_no_facts),
             TEST(a_gap_is_skipped),
