@@ -309,8 +309,9 @@ static void resync(struct collector *c, int64_t now_ms)
         zpoll_reconnect(c->link);
 }
 
-/* While the outbox refuses, an empty commit finds out whether it takes again; where the disk is full, it is
- * not asked before there is room for more than that. */
+/* Does the outbox take again? Where the disk is full, it is not asked before there is room for more than
+ * that.
+ */
 static void try_disk(struct collector *c)
 {
         enum { ROOM = 1024 * 1024 };
@@ -318,8 +319,10 @@ static void try_disk(struct collector *c)
         struct err e;
         if (statvfs(config_text(c->config, "state"), &v) == 0 && (uint64_t)v.f_bavail * v.f_frsize < ROOM)
                 return;
-        if (collector_begin(c, &e) == 0)
-                collector_commit(c, &e);
+        if (outbox_try(&c->outbox, &e) == 0)
+                collector_relief(c);
+        else
+                collector_trouble(c, &e);
 }
 
 static void chores(struct collector *c, int64_t now_ms)

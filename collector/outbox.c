@@ -302,6 +302,20 @@ int outbox_tend(struct outbox *o, bool idle, struct err *e)
         return 0;
 }
 
+int outbox_try(struct outbox *o, struct err *e)
+{
+        int code = outbox_begin(o, e);
+        if (code < 0)
+                return code;
+        code = db_run(&o->db, statement(o, SQL_TRY), e);
+        if (code == 0)
+                code = db_run(&o->db, statement(o, SQL_TRIED), e);
+        if (code == 0)
+                return outbox_commit(o, e);
+        outbox_abandon(o);
+        return code;
+}
+
 uint64_t outbox_waiting(const struct outbox *o)
 {
         return o->now.head_bytes > o->now.mark_bytes ? o->now.head_bytes - o->now.mark_bytes : 0;

@@ -65,6 +65,9 @@ void outbox_abandon(struct outbox *o);
 bool outbox_broken(const struct outbox *o); /* a sync failed: only the end of the process helps */
 int outbox_tend(struct outbox *o, bool idle, struct err *e); /* checkpoints, between transactions */
 
+/* Does the disk take? A transaction of its own that writes and leaves nothing. */
+int outbox_try(struct outbox *o, struct err *e);
+
 uint64_t outbox_waiting(const struct outbox *o);                   /* bytes not yet acknowledged */
 void outbox_start(const struct outbox *o, struct uplink_start *s); /* all but the catalogue */
 

@@ -491,6 +491,73 @@ static void what_stands(void **state)
         assert_int_equal(outbox_unfolded(&b->o, &unfolded, dataset, period, &b->e), 0);
 }
 
+/* A file's number is in its reports: it must not become another file's while they are held. */
+static void a_file_stays_with_its_reports(void **state)
+{
+        struct box *b = *state;
+        static const struct reason why[] = {{.code = REASON_LOCKED, .arg = {"2023-09-18"}},
+                                            {.code = REASON_LOCKED, .arg = {"2023-09-19"}}};
+        struct outbox_file f = {.name = "a.csv", .inode = 5, .at_us = start_us};
+        int64_t id;
+        uint64_t inode;
+        struct text name = {0};
+        struct reasons reasons = {0};
+        for (int i = 0; i < 2; i++) {
+                f.inode++;
+                assert_int_equal(outbox_begin(&b->o, &b->e), 0);
+                assert_int_equal(outbox_file_take(&b->o, &f, &id, &b->e), 0);
+                assert_int_equal(outbox_commit(&b->o, &b->e), 0);
+                add(b, "gunexp", "2023-09-19", "x", id);
+                verdict(b, b->o.now.stream, b->o.now.head.seq, REJECTED, &why[i]);
+                if (i == 1)
+                        break;
+                assert_int_equal(outbox_begin(&b->o, &b->e), 0);
+                assert_int_equal(outbox_told(&b->o, id, &b->e), 0);
+                assert_int_equal(outbox_commit(&b->o, &b->e), 0);
+                trim(b, start_us + 31 * day); /* HQ's mark is missing, so the report stays */
+        }
+        assert_int_equal(outbox_untold(&b->o, &id, &name, &inode, &reasons, &b->e), 1);
+        assert_int_equal(inode, 7);
+        assert_int_equal(reasons.n, 1);
+        assert_string_equal(reasons.v[0].arg[0], "2023-09-19");
+        text_close(&name);
+        reasons_close(&reasons);
+}
+
+/* What HQ rejected in a stream it has lost may be accepted when it comes again. */
+static void a_fork_asks_anew(void **state)
+{
+        struct box *b = *state;
+        struct seen s = {0};
+        int64_t form;
+        uint32_t revision;
+        static const struct reason why = {.code = REASON_LOCKED, .arg = {"2023-09-19"}};
+        add(b, "gunexp", "2023-09-19", "a", 0);
+        verdict(b, b->o.now.stream, 1, REJECTED, &why);
+        assert_int_equal(outbox_begin(&b->o, &b->e), 0);
+        assert_int_equal(outbox_fork(&b->o, 0, start_us, &b->e), 0);
+        assert_int_equal(outbox_commit(&b->o, &b->e), 0);
+        assert_int_equal(verdict(b, b->o.now.stream, 1, ACCEPTED, NULL), 1);
+        assert_int_equal(outbox_form(&b->o, "gunexp", "2023-09-19", &form, &revision, &b->e), 0);
+        assert_int_equal(outbox_unsettled(&b->o, form, 0, 0, see, &s, &b->e), 0);
+        assert_string_equal(s.text, "1:a "); /* it counts */
+}
+
+/* SQLite writes nothing for a transaction that changes nothing, so such a one tells nothing about the disk.
+ */
+static void tries_the_disk(void **state)
+{
+        struct box *b = *state;
+        assert_int_equal(outbox_tend(&b->o, true, &b->e), 0);
+        int64_t before = db_wal_bytes(&b->o.db);
+        assert_int_equal(outbox_begin(&b->o, &b->e), 0);
+        assert_int_equal(outbox_commit(&b->o, &b->e), 0);
+        assert_int_equal(db_wal_bytes(&b->o.db), before);
+        assert_int_equal(outbox_try(&b->o, &b->e), 0);
+        assert_true(db_wal_bytes(&b->o.db) > before);
+        assert_int_equal(outbox_try(&b->o, &b->e), 0); /* as often as one likes */
+}
+
 static void keeps_the_catalogue(void **state)
 {
         struct box *b = *state;
@@ -528,6 +595,9 @@ int main(void)
             CASE(trims_by_both_clocks),
             CASE(trims_what_is_decided_and_settled),
             CASE(what_stands),
+            CASE(a_file_stays_with_its_reports),
+            CASE(a_fork_asks_anew),
+            CASE(tries_the_disk),
             CASE(keeps_the_catalogue),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -438,11 +438,16 @@ static bool report_find(const struct file *f, int64_t number, uint64_t seq, size
 
 /* ---- opening */
 
-static void new_stream(struct outbox *o)
+static struct stream_id random_stream(void)
 {
-        struct file *f = file_of(o);
         struct stream_id id;
         randombytes_buf(id.b, sizeof id.b);
+        return id;
+}
+
+static void new_stream(struct outbox *o, struct stream_id id)
+{
+        struct file *f = file_of(o);
         struct point zero = {0, chain_start(o->office, id)};
         struct stream *s = append(f, STREAMS);
         s->now = (struct outbox_now){
@@ -461,7 +466,7 @@ static int begin_life(struct outbox *o, struct err *e)
                 return code;
         struct life *l = append(file_of(o), LIFE);
         memcpy(l->office, o->office, sizeof l->office);
-        new_stream(o);
+        new_stream(o, random_stream());
         return outbox_commit(o, e);
 }
 
@@ -591,6 +596,16 @@ bool outbox_broken(const struct outbox *o)
 int outbox_tend(struct outbox *o, bool idle, struct err *e)
 {
         return idle && o->db.broken ? refused_broken(o, e) : 0;
+}
+
+int outbox_try(struct outbox *o, struct err *e)
+{
+        int code = outbox_begin(o, e);
+        if (code < 0)
+                return code;
+        append(file_of(o), ACKS);
+        let_go(file_of(o), ACKS, file_of(o)->tables[ACKS].n - 1);
+        return outbox_commit(o, e);
 }
 
 uint64_t outbox_waiting(const struct outbox *o)
@@ -1100,6 +1115,7 @@ static void move_report(struct outbox *o, size_t at)
         r->seq = o->now.head.seq;
         r->hash = o->now.head.hash;
         r->upto = o->now.head_bytes;
+        r->settled &= r->state <= OUTBOX_ACCEPTED;
         r->state = 0;
         blob_leave(f, r->verdict);
         r->verdict = NULL;
@@ -1124,16 +1140,27 @@ static int close_stream(struct outbox *o, uint64_t after, int64_t now_us, struct
         return 0;
 }
 
+/* Where the reports after `after` go on; nothing follows it: anywhere. */
+static struct stream_id forked_stream(const struct outbox *o, uint64_t after)
+{
+        struct stream_id id = random_stream();
+        size_t at;
+        if (report_find(file_of(o), o->now.number, after + 1, &at))
+                id = chain_fork(o->office, o->now.stream, after, report_row(file_of(o), at)->hash);
+        return id;
+}
+
 int outbox_fork(struct outbox *o, uint64_t after, int64_t now_us, struct err *e)
 {
         PRE(o->writing && after >= o->now.floor.seq && after <= o->now.head.seq);
         o->rewritten++;
         /* All reports from here on are the stream's, and they stay in order while they are moved. */
         size_t at = reports_from(file_of(o), o->now.number, after + 1);
+        struct stream_id next = forked_stream(o, after);
         int code = close_stream(o, after, now_us, e);
         if (code < 0)
                 return code;
-        new_stream(o);
+        new_stream(o, next);
         for (; at < file_of(o)->tables[REPORTS].n; at++)
                 move_report(o, at);
         return 0;
@@ -1385,7 +1412,7 @@ static bool is_needed(const struct file *f, const struct file_row *file)
                 return true;
         for (size_t i = 0; i < f->tables[REPORTS].n; i++) {
                 const struct report_row *r = report_row(f, i);
-                if (!r->gone && r->extra.file == file->id && r->state == 0)
+                if (!r->gone && r->extra.file == file->id)
                         return true;
         }
         return false;

@@ -8,8 +8,8 @@ trap 'rm -rf "$dir"' EXIT
 "$model" "$first" "$last" "$steps" >"$dir/model"
 "$real" "$first" "$last" "$steps" >"$dir/real"
 if ! cmp -s "$dir/model" "$dir/real"; then
-	line=$(cmp "$dir/model" "$dir/real" | sed 's/.*line //')
-	echo "they part at line $line, $(head -n "$line" "$dir/model" | grep '^seed' | tail -1):"
+	line=$(cmp "$dir/model" "$dir/real" | sed 's/.*line //' || true)
+	echo "they part at line $line, $(head -n "$line" "$dir/model" | grep '^seed' | tail -1 || true):"
 	head -n "$line" "$dir/model" | tail -15
 	echo "--- the real outbox:"
 	sed -n "${line}p" "$dir/real"

@@ -14,7 +14,7 @@ static const int64_t minute_us = INT64_C(60) * 1000000, day_us = INT64_C(86400) 
 static const int64_t keep_us = INT64_C(3) * 86400 * 1000000;
 static const char office[] = "150200";
 
-enum { KEYS = 400, STREAMS_KNOWN = 64 };
+enum { KEYS = 4000, STREAMS_KNOWN = 64, CROWD = 230 /* more than one trim lets go */ };
 
 struct run {
         struct seed seed;
@@ -234,6 +234,19 @@ static int do_file(struct run *t)
         return code;
 }
 
+/* So many that trimming needs more than one slice. */
+static int do_crowd(struct run *t)
+{
+        int code = 0;
+        for (int i = 0; code == 0 && i < CROWD; i++)
+                code = do_add(t);
+        for (int i = 0; code == 0 && i < CROWD; i++)
+                code = do_file(t);
+        for (int i = 0; i < CROWD; i++)
+                do_request(t); /* some keys are taken */
+        return code;
+}
+
 static int do_turn(struct run *t)
 {
         outbox_keep_turn(&t->o, (uint32_t)dice(t, 5));
@@ -339,7 +352,7 @@ static const struct {
              {"turn", do_turn, 3},       {"passed", do_passed, 2},     {"mark", do_mark, 12},
              {"verdict", do_verdict, 9}, {"verdicts", do_verdicts, 9}, {"fork", do_fork, 3},
              {"catalog", do_catalog, 2}, {"settle", do_settle, 8},     {"trim", do_trim, 7},
-             {"told", do_told, 3}};
+             {"told", do_told, 3},       {"crowd", do_crowd, 1}};
 
 static void any_verb(struct run *t)
 {
@@ -544,6 +557,16 @@ static void end_process(struct run *t)
         ask_everything(t);
 }
 
+static void try_disk(struct run *t)
+{
+        trace_commit_begins();
+        int code = outbox_try(&t->o, &t->e);
+        trace_commit_ends();
+        printf(" try -> %d\n", code);
+        if (t->disk->off)
+                end_process(t);
+}
+
 static void transact(struct run *t)
 {
         int code = outbox_begin(&t->o, &t->e);
@@ -621,6 +644,8 @@ static void step(struct run *t)
                 outbox_note_sent(&t->o, any_seq(t));
         else if (what < 940)
                 t->disk->full = !t->disk->full;
+        else if (what < 945)
+                try_disk(t);
         else if (what < 960 && !outbox_broken(&t->o))
                 printf(" tend -> %d\n", outbox_tend(&t->o, true, &t->e));
         else if (what < 975)
