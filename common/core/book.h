@@ -84,13 +84,16 @@ struct page {                  /* a base period */
         uint64_t *touched; /* what changed since it was settled last (cube.c); NULL: nothing */
 };
 
+#define EVERY_OFFICE UINT32_MAX
+
 struct chapter {
         struct page *pages; /* NULL: nothing is held */
         unsigned n_pages;
         bool open;
-        uint64_t late; /* pages that keep piles, a bit each; outlives closing for a refold */
-        uint64_t pin;  /* the flush it waits for, 0: none */
-        uint64_t used; /* when it was touched last, by the cube's own count */
+        uint64_t late;        /* pages that keep piles, a bit each; outlives closing for a refold */
+        uint32_t late_office; /* whose piles; EVERY_OFFICE after a second one came late */
+        uint64_t pin;         /* the flush it waits for, 0: none */
+        uint64_t used;        /* when it was touched last, by the cube's own count */
 };
 
 struct book {

@@ -4,11 +4,13 @@
  * needs is taken when a report is taken, so settling cannot fail.
  *
  * An entry without a pile can take what comes last, and knows that what comes before its base is superseded;
- * for anything between, NEED_REFOLD asks for a recall, and the recall makes the pile. Only pages that a
- * recall was for, or that were closed for a refold, get piles, and there only entries of several revisions,
- * or without a base; a pile grows with what is taken later and goes with its chapter. That a page keeps piles
- * is remembered until its chapter is trimmed: of two late reports in one message, the refold for the second
- * must not undo what was recalled for the first. */
+ * for anything between, NEED_REFOLD asks for a recall, and the recall makes the pile. Only pages that were
+ * closed for a refold get piles, and there only the entry of the office that was late, of several revisions
+ * or without a base: of a day in which machines count, everybody's piles are a hundred times what stands. A
+ * pile grows with what is taken later and goes with its chapter. That a page keeps piles, and whose, is
+ * remembered until its chapter is trimmed: of two late reports in one message, the refold for the second must
+ * not undo what was recalled for the first; nor may two offices undo each other's, so after a second one the
+ * chapter keeps everybody's. */
 #include "core/cube.h"
 
 #include "base/check.h"
@@ -188,15 +190,15 @@ bool cube_recall_begin(struct cube *u, const struct recall *r, struct period wan
                 range = rhythm_chapter_period(rhythm, g->book->year, g->chapter);
         PRE(r->first == range.first && r->last == range.last);
         g->failed = !book_begin_chapter(g->book, g->chapter);
-        g->book->chapters[g->chapter].late |= UINT64_C(1) << rhythm_page(rhythm, wanted);
         return !g->failed;
 }
 
 static bool recall_is_piled(const struct recalling *g)
 {
         const struct rhythm *r = &g->book->rhythm;
-        return rhythm_chapter(r, g->period) == g->chapter &&
-               g->book->chapters[g->chapter].late >> rhythm_page(r, g->period) & 1;
+        const struct chapter *h = &g->book->chapters[g->chapter];
+        return rhythm_chapter(r, g->period) == g->chapter && h->late >> rhythm_page(r, g->period) & 1 &&
+               (h->late_office == EVERY_OFFICE || h->late_office == g->office);
 }
 
 /* The entry in the making is complete: into the lanes, if the book is new, and into its page, if that is
@@ -319,15 +321,18 @@ enum need cube_need(const struct cube *u, uint32_t dataset, struct period base, 
         return !e || entry_takes(e, at) ? NEED_NOTHING : NEED_REFOLD;
 }
 
-void cube_close(struct cube *u, uint32_t dataset, struct period base)
+void cube_close(struct cube *u, uint32_t dataset, struct period base, uint32_t office)
 {
         struct seat s = seat_find(u, dataset, base);
         if (!s.page)
                 return;
         PRE(!s.h->pin && !chapter_is_touched(s.h));
         uint64_t late = s.h->late | UINT64_C(1) << s.number;
+        if (s.h->late && s.h->late_office != office)
+                office = EVERY_OFFICE;
         book_close_chapter(s.book, s.chapter);
         s.h->late = late;
+        s.h->late_office = office;
 }
 
 /* Taking */

@@ -19,8 +19,8 @@
  *
  *     while ((need = cube_need(u, dataset, base, office, at, &r)) != NEED_NOTHING) {
  *             if (need == NEED_REFOLD)
- *                     … cube_settle, cube_flushed, commit, cube_committed; then cube_close(u, dataset, base)
- *             … cube_recall_begin, cube_recalled for each report the store names, cube_recall_end
+ *                     … cube_settle, cube_flushed, commit, cube_committed; then cube_close(u, dataset, base,
+ * office) … cube_recall_begin, cube_recalled for each report the store names, cube_recall_end
  *     }
  *     cube_take(…)
  */
@@ -59,17 +59,17 @@ enum need cube_need(const struct cube *u, uint32_t dataset, struct period base, 
 /* Opens what `r` names, takes the recalled reports, then is done. Recalled are, of each office and period,
  * the revisions that stand: from the last replace or withdraw on, together and in order of (turn, seq); which
  * office and period comes first does not matter. `wanted` is the base period the recall is for: its chapter
- * is kept, and of what stands there by several revisions each one, so that a late report can be folded at its
- * place. `revision` is the last number given for that office, dataset and period. One recall at a time;
- * reports of other chapters may be taken and settled meanwhile. false: memory; what was to be opened is
- * closed after cube_recall_end. */
+ * is kept, and after cube_close of what stands there of the office by several revisions each one, so that a
+ * late report can be folded at its place. `revision` is the last number given for that office, dataset and
+ * period. One recall at a time; reports of other chapters may be taken and settled meanwhile. false: memory;
+ * what was to be opened is closed after cube_recall_end. */
 bool cube_recall_begin(struct cube *u, const struct recall *r, struct period wanted);
 bool cube_recalled(struct cube *u, uint32_t office, const struct report *r, struct place at,
                    uint32_t revision);
 bool cube_recall_end(struct cube *u);
 
-/* Closes the chapter of a period (for NEED_REFOLD). It must not be pinned. */
-void cube_close(struct cube *u, uint32_t dataset, struct period base);
+/* Closes the chapter of a period, for NEED_REFOLD of a report of the office. It must not be pinned. */
+void cube_close(struct cube *u, uint32_t dataset, struct period base, uint32_t office);
 
 enum verdict { ACCEPTED, SUPERSEDED, REJECTED };
 const char *verdict_word(enum verdict v);

@@ -57,7 +57,7 @@ struct hub {
         uint64_t recall_id;
         struct recall recall;
         struct period refold; /* with recall.dataset */
-        uint32_t refold_dataset;
+        uint32_t refold_dataset, refold_office;
         struct hub_counts counts;
         struct arena arena; /* of one message */
 };
@@ -478,6 +478,7 @@ static bool batch_take(struct hub *h, struct peer *p, const struct wire_batch *b
                 h->refolding = true;
                 h->refold = wanted;
                 h->refold_dataset = h->recall.dataset;
+                h->refold_office = (uint32_t)office;
         }
         if (need == NEED_NOTHING) {
                 uint32_t step = gather_step(&h->gather, s);
@@ -527,7 +528,7 @@ static void refold_step(struct hub *h, struct hub_time now)
         flush(h, now);
         if (!h->refolding || (h->feed.in_flight && !PLANTED(REFOLD_IN_FLIGHT)) || !gather_empty(&h->gather))
                 return;
-        cube_close(h->cube, h->refold_dataset, h->refold);
+        cube_close(h->cube, h->refold_dataset, h->refold, h->refold_office);
         h->refolding = false;
 }
 

@@ -210,7 +210,7 @@ static bool make_ready_one(struct world *w, const struct sent *s)
         if (need == NEED_REFOLD) {
                 flush(w);
                 commit(w, w->flush);
-                cube_close(w->u, r->dataset, r->period);
+                cube_close(w->u, r->dataset, r->period, s->office);
                 assert_int_equal(cube_need(w->u, r->dataset, r->period, s->office, s->at, &what),
                                  NEED_RECALL);
         }

@@ -470,7 +470,7 @@ static void a_late_report_is_folded_at_its_place(void **state)
         settle(hq);
         cube_flushed(hq->u, 1);
         cube_committed(hq->u, 1);
-        cube_close(hq->u, DAILY, period(day));
+        cube_close(hq->u, DAILY, period(day), OFFICE);
         assert_int_equal(cube_need(hq->u, DAILY, period(day), OFFICE, late, &r), NEED_RECALL);
         assert_int_equal(r.first, period("2023-09").first);
         assert_true(cube_recall_begin(hq->u, &r, period(day)));
@@ -488,6 +488,50 @@ static void a_late_report_is_folded_at_its_place(void **state)
         assert_true(hq->closes); /* late as well: it ends the replace and the add, the merge stands on it */
         settle(hq);
         expect(hq, "seized all 2023-09-01 1001 of 2");
+}
+
+/* Recalls a day of two offices in which each added the same counter so many times. */
+static void recall_counters(struct hq *hq, const char *day, uint64_t times)
+{
+        struct recall r;
+        struct fact one[] = {fact(SEIZED, BANNER1, 1)};
+        struct report add = {.dataset = DAILY, .period = period(day), .action = ADD, .facts = one, .n = 1};
+        assert_int_equal(cube_need(hq->u, DAILY, period(day), OFFICE, (struct place){1, times + 1}, &r),
+                         NEED_RECALL);
+        assert_true(cube_recall_begin(hq->u, &r, period(day)));
+        for (uint32_t office = OFFICE; office < OFFICE + 2; office++)
+                for (uint64_t i = 1; i <= times; i++)
+                        assert_true(cube_recalled(hq->u, office, &add, (struct place){1, i}, (uint32_t)i));
+        assert_true(cube_recall_end(hq->u));
+}
+
+/* However often machines counted, a recalled day weighs what stands in it; the revisions behind it are kept
+ * of an office that comes late, and of no other. */
+static void a_day_of_counters_weighs_what_stands(void **state)
+{
+        enum { TIMES = 5000 };
+        struct hq *hq = *state;
+        const char *day = "2023-09-01";
+        struct recall r;
+        recall_counters(hq, day, 2);
+        size_t stands = cube_bytes(hq->u);
+        cube_free(hq->u);
+        assert_non_null(hq->u = cube_new(hq->c, SIZE_MAX));
+        recall_counters(hq, day, TIMES);
+        assert_int_equal(cube_bytes(hq->u), stands);
+
+        struct place late = {0, 1};
+        assert_int_equal(cube_need(hq->u, DAILY, period(day), OFFICE, late, &r), NEED_REFOLD);
+        cube_close(hq->u, DAILY, period(day), OFFICE);
+        recall_counters(hq, day, TIMES);
+        assert_int_equal(cube_need(hq->u, DAILY, period(day), OFFICE, late, &r), NEED_NOTHING);
+        assert_int_equal(cube_need(hq->u, DAILY, period(day), OFFICE + 1, late, &r), NEED_REFOLD);
+        assert_true(cube_bytes(hq->u) > stands + TIMES * sizeof(struct fact));
+
+        cube_close(hq->u, DAILY, period(day), OFFICE + 1); /* a second one: neither may undo the other's */
+        recall_counters(hq, day, TIMES);
+        assert_int_equal(cube_need(hq->u, DAILY, period(day), OFFICE, late, &r), NEED_NOTHING);
+        assert_int_equal(cube_need(hq->u, DAILY, period(day), OFFICE + 1, late, &r), NEED_NOTHING);
 }
 
 int main(void)
@@ -510,6 +554,7 @@ int main(void)
             TEST(what_is_not_committed_stays),
             TEST(the_longest_untouched_goes_first),
             TEST(a_late_report_is_folded_at_its_place),
+            TEST(a_day_of_counters_weighs_what_stands),
 #undef TEST
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
