@@ -299,7 +299,14 @@ static int table_of_statements(struct db *d, const char *const *sql, size_t n, s
         d->sql = sql;
         d->n_sql = n;
         d->prepared = calloc(n ? n : 1, sizeof *d->prepared);
-        return d->prepared ? 0 : err_set(e, E_MEM, "out of memory");
+        if (!d->prepared)
+                return err_set(e, E_MEM, "out of memory");
+        /* Sumu has more than one kind of database, and a backup may have come back in the wrong place. */
+        if (n > 0 && sqlite3_prepare_v3(d->handle, sql[0], -1, SQLITE_PREPARE_PERSISTENT, &d->prepared[0],
+                                        NULL) == SQLITE_ERROR)
+                return err_set(e, E_VERSION, "%s is a database of another part of Sumu: %s", path_of(d),
+                               sqlite3_errmsg(d->handle));
+        return 0;
 }
 
 int db_open_writer(struct db *d, const char *path, const char *const *migrations, size_t n_migrations,

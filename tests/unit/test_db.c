@@ -263,6 +263,15 @@ static void touches_no_strangers_file(void **state)
         assert_int_equal(db_open_writer(&d, path, migrations, 2, statements, STATEMENTS, &e), E_VERSION);
         assert_non_null(strstr(e.text, "another program"));
 
+        /* An outbox, say, put where the store should lie. */
+        static const char *const outbox[] = {"CREATE TABLE life(x)", "CREATE TABLE stream(x)"};
+        static const char *const questions[] = {"SELECT x FROM life"};
+        wipe(state);
+        assert_int_equal(db_open_writer(&d, path, outbox, 2, questions, 1, &e), 0);
+        db_close(&d);
+        assert_int_equal(db_open_writer(&d, path, migrations, 2, statements, STATEMENTS, &e), E_VERSION);
+        assert_non_null(strstr(e.text, "another part of Sumu"));
+
         char noise[4096];
         memset(noise, 'x', sizeof noise);
         write_file(noise, sizeof noise);
