@@ -307,6 +307,7 @@ int store_stream(struct store *s, const char *office, struct stream_id id, int64
 {
         int64_t rowid;
         uint64_t version;
+        uint32_t turn = out->turn;
         int rc = stream_get(s, office, id, &rowid, out, e);
         if (rc != 0)
                 return rc < 0 ? rc : 0;
@@ -318,6 +319,7 @@ int store_stream(struct store *s, const char *office, struct stream_id id, int64
         db_blob(q, 2, id.b, STREAM_ID);
         db_blob(q, 3, start.b, HASH);
         db_int(q, 4, (int64_t)version);
+        db_int(q, 5, turn);
         rc = end(s, db_run(&s->db, q, e), version, e);
         if (rc != 0)
                 return rc;

@@ -46,7 +46,9 @@ int store_take_catalog(struct store *s, const struct catalog *now, const struct 
 
 int store_open_term(struct store *s, uint64_t heard, int64_t clock_us, struct err *e);
 
-/* All streams, or one, opened if it is new. Texts live in `a`. */
+/* All streams, or one, opened if it is new: with the turn that out->turn names, which the office says it had
+ * before this store came back from a backup, if no other stream has it; else (0) with the next one. Texts
+ * live in `a`. */
 int store_streams(struct store *s, struct arena *a, struct wire_stream **v, size_t *n, struct err *e);
 int store_stream(struct store *s, const char *office, struct stream_id id, int64_t clock_us,
                  struct wire_stream *out, struct err *e);

@@ -116,6 +116,7 @@ static void serve(struct teller *l, const struct wire_message *ask, struct telle
         case WIRE_CATALOG_ASK: piece(l, &ask->catalog_ask); return;
         case WIRE_STREAM_ASK:
                 m.kind = WIRE_STREAM_IS;
+                m.stream.turn = ask->stream.turn;
                 rc = store_stream(l->store, ask->stream.office, ask->stream.stream, now.clock_us, &m.stream,
                                   &e);
                 break;

@@ -89,6 +89,7 @@ static void greeting(struct downlink *d, const struct wire_greeting *g, const st
                      struct downlink_todo *todo)
 {
         d->stream = g->stream;
+        d->turn = g->turn;
         d->floor = g->floor;
         d->floor_hash = g->floor_hash;
         if (strcmp(g->office, d->office) != 0 && !PLANTED(IDENTITY_FROM_GREETING)) {
@@ -211,7 +212,8 @@ void downlink_trace(const struct downlink *d, const struct downlink_todo *todo, 
         if (todo->send)
                 trace_reply(todo, out);
         if (todo->ask_stream)
-                text_printf(out, "ask stream of %s\n", d->office);
+                text_printf(out, d->turn ? "ask stream of %s turn=%u\n" : "ask stream of %s\n", d->office,
+                            d->turn);
         for (size_t i = 0; i < todo->n_ask_verdicts; i++)
                 text_printf(out, "ask verdicts from=%llu\n", (unsigned long long)todo->ask_verdicts[i].from);
         if (todo->ask_hash)

@@ -37,6 +37,7 @@ struct downlink {
         enum downlink_state state;
         char office[CODE_MAX + 1];
         struct stream_id stream;
+        uint32_t turn;  /* the one the office says its stream has */
         uint64_t floor; /* of the office's outbox */
         struct hash floor_hash;
         struct wire_wanted
@@ -68,7 +69,8 @@ struct downlink_event {
 struct downlink_todo {
         bool send; /* `reply` to the office */
         struct wire_message reply;
-        bool ask_stream; /* what does the store know of downlink.stream; it is opened if it is new */
+        bool ask_stream; /* what does the store know of downlink.stream; it is opened if it is new, with the
+                            turn downlink.turn if that is free */
         const struct wire_wanted *ask_verdicts;
         size_t n_ask_verdicts;
         bool ask_hash;

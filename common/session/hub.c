@@ -270,8 +270,9 @@ static void pass_on(struct hub *h, struct peer *p, const struct downlink_todo *t
         if (h->feed.state != FEED_READY)
                 return;
         if (todo->ask_stream) {
-                struct wire_message m = {.kind = WIRE_STREAM_ASK,
-                                         .stream = {.office = p->link.office, .stream = p->link.stream}};
+                struct wire_message m = {
+                    .kind = WIRE_STREAM_ASK,
+                    .stream = {.office = p->link.office, .stream = p->link.stream, .turn = p->link.turn}};
                 send_sink(h, &m);
         }
         for (size_t i = 0; i < todo->n_ask_verdicts; i++) {

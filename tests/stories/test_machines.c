@@ -245,6 +245,7 @@ static void downlink_event(struct stage *s, char **w, size_t n)
                 m.kind = WIRE_GREETING;
                 m.greeting = (struct wire_greeting){.office = office ? office : s->office,
                                                     .stream = s->stream,
+                                                    .turn = (uint32_t)number(w, n, "turn", 0),
                                                     .head = number(w, n, "head", 0),
                                                     .floor = f.seq,
                                                     .floor_hash = f.hash,

@@ -66,7 +66,7 @@ static int64_t one(struct fixture *f, const char *sql)
 /* Opens a term and the stream, as an aggregator's first breath does. */
 static void resume(struct fixture *f)
 {
-        struct wire_stream w;
+        struct wire_stream w = {0};
         struct err e;
         assert_int_equal(store_open_term(&f->store, 0, 2000, &e), 0);
         assert_int_equal(store_stream(&f->store, "south", f->stream.id, 2000, &w, &e), 0);
@@ -240,7 +240,7 @@ static void reopened_it_goes_on(void **state)
 {
         struct fixture *f = *state;
         struct err e;
-        struct wire_stream w;
+        struct wire_stream w = {0};
         resume(f);
         gather_one(f, "2023-05", ACCEPTED, REPLACE, 1);
         assert_int_equal(commit(f, f->store.term, 5000), 0);
@@ -254,6 +254,26 @@ static void reopened_it_goes_on(void **state)
         struct stream_id other = {{9}};
         assert_int_equal(store_stream(&f->store, "south", other, 6000, &w, &e), 0);
         assert_int_equal(w.turn, 2); /* one more than the office's last */
+}
+
+static uint32_t turn_of(struct fixture *f, uint8_t stream, uint32_t claimed)
+{
+        struct err e;
+        struct wire_stream w = {.turn = claimed};
+        assert_int_equal(store_stream(&f->store, "south", (struct stream_id){{stream}}, 6000, &w, &e), 0);
+        return w.turn;
+}
+
+/* Of a store from before these streams were opened: whoever comes first, each has its turn again. */
+static void a_turn_is_given_again(void **state)
+{
+        struct fixture *f = *state;
+        assert_int_equal(turn_of(f, 11, 3), 3);
+        assert_int_equal(turn_of(f, 12, 0), 4);
+        assert_int_equal(turn_of(f, 13, 2), 2);
+        assert_int_equal(turn_of(f, 14, 3), 5); /* somebody has it */
+        assert_int_equal(turn_of(f, 11, 1), 3); /* known: nothing is claimed */
+        assert_int_equal(turn_of(f, 15, UINT32_MAX), 6);
 }
 
 static void what_stands_is_recalled(void **state)
@@ -430,6 +450,7 @@ int main(void)
             TEST(a_refused_flush_leaves_nothing),
             TEST(versions_only_grow),
             TEST(reopened_it_goes_on),
+            TEST(a_turn_is_given_again),
             TEST(what_stands_is_recalled),
             TEST(a_long_recall_goes_on),
             TEST(facts_are_expanded_behind),
