@@ -18,7 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
@@ -490,11 +489,13 @@ int db_checkpoint(struct db *d, bool truncate, struct err *e)
         return rc == SQLITE_OK ? 0 : refused(d, rc, e);
 }
 
+/* Of the file SQLite writes to, whatever stands under that name by now. */
 int64_t db_wal_bytes(const struct db *d)
 {
-        struct stat s;
-        const char *wal = sqlite3_filename_wal(sqlite3_db_filename(d->handle, "main"));
-        return wal && stat(wal, &s) == 0 ? s.st_size : 0;
+        sqlite3_file *wal = NULL;
+        sqlite3_int64 size = 0;
+        sqlite3_file_control(d->handle, "main", SQLITE_FCNTL_JOURNAL_POINTER, (void *)&wal);
+        return wal && wal->pMethods && wal->pMethods->xFileSize(wal, &size) == SQLITE_OK ? size : 0;
 }
 
 /* Binding fails for want of memory, a number out of range or a statement in use: the last two are ours. */
