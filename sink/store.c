@@ -539,9 +539,11 @@ struct cursor { /* the place in report_standing_ where a recall's answer ended *
         char office[CODE_MAX + 1];
 };
 
-static bool cursor_read(struct wire_bytes b, struct cursor *c)
+/* Where the answer to a recall begins: after the last answer's end, or before everything on its first day. */
+static bool cursor_read(const struct wire_recall *ask, struct cursor *c)
 {
-        *c = (struct cursor){.first = INT32_MIN};
+        struct wire_bytes b = ask->after;
+        *c = (struct cursor){.first = ask->first};
         if (b.n == 0)
                 return true;
         if (b.n != sizeof *c)
@@ -589,7 +591,7 @@ static void standing_row(struct arena *a, sqlite3_stmt *q, struct wire_standing 
 int store_recall(struct store *s, const struct wire_recall *ask, struct gather_frames *out, struct err *e)
 {
         struct cursor at;
-        if (!cursor_read(ask->after, &at))
+        if (!cursor_read(ask, &at))
                 return err_set(e, E_PEER, "a recall that goes on from a place that is none");
         enum { ROWS = 4096 };
         struct wire_standing *v = calloc(ROWS, sizeof *v);
@@ -599,12 +601,11 @@ int store_recall(struct store *s, const struct wire_recall *ask, struct gather_f
         out->n = 1;
         sqlite3_stmt *q = sql(s, SQL_RECALL);
         db_text(q, 1, ask->dataset);
-        db_int(q, 2, ask->first);
-        db_int(q, 3, ask->last);
-        db_int(q, 4, at.first);
-        db_text(q, 5, at.office);
-        db_int(q, 6, at.turn);
-        db_int(q, 7, at.seq);
+        db_int(q, 2, ask->last);
+        db_int(q, 3, at.first);
+        db_text(q, 4, at.office);
+        db_int(q, 5, at.turn);
+        db_int(q, 6, at.seq);
         struct cursor next = at;
         size_t n = 0, bytes = 0, all = 0;
         int rc;

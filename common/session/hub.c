@@ -396,7 +396,7 @@ static enum need batch_need(struct hub *h, uint32_t office, uint32_t turn, uint6
 
 /* Asks for the reports that stand, or for those after where the last answer ended. Each question has a number
  * of its own, so an answer that comes twice is folded in once. */
-static void recall_ask(struct hub *h, const struct text *after, struct hub_time now)
+static void recall_ask(struct hub *h, struct wire_bytes after, struct hub_time now)
 {
         struct feed_todo todo;
         h->recall_id++;
@@ -405,7 +405,7 @@ static void recall_ask(struct hub *h, const struct text *after, struct hub_time 
                                             .dataset = h->catalog->datasets[h->recall.dataset].code,
                                             .first = h->recall.first,
                                             .last = h->recall.last,
-                                            .after = {(const uint8_t *)after->v, after->n}}};
+                                            .after = after}};
         send_sink(h, &m);
         feed_step(&h->feed, &(struct feed_event){.kind = FEED_RECALL_SENT, .now_ms = now.mono_ms}, &todo);
 }
@@ -416,7 +416,7 @@ static void recall_start(struct hub *h, struct period wanted, struct hub_time no
         POST(began);
         h->recalling = true;
         h->counts.recalls++;
-        recall_ask(h, &(struct text){0}, now);
+        recall_ask(h, (struct wire_bytes){0}, now);
 }
 
 static void take_one(struct hub *h, uint32_t office, struct downlink_stream *s, uint32_t step,
@@ -716,42 +716,43 @@ static void feed_do(struct hub *h, const struct feed_event *ev, struct hub_time 
                 ready(h, now);
 }
 
-/* Folds what the sink answers to a recall into the cube; asks for the rest, or opens the gate. */
+static void fold_recalled(struct hub *h, struct wire_bytes part)
+{
+        arena_reset(&h->arena);
+        struct wire_message m;
+        struct err e;
+        int rc = wire_read(part.p, part.n, &h->arena, &m, &e);
+        POST(rc == 0 && m.kind == WIRE_RECALLED_PART);
+        for (size_t k = 0; k < m.recalled_part.n; k++) {
+                const struct wire_standing *s = &m.recalled_part.reports[k];
+                int32_t office = catalog_office(h->catalog, s->office);
+                struct reasons why = {0};
+                struct report report;
+                bool ok = office >= 0 && report_read(h, &s->report, &report, &why) &&
+                          cube_recalled(h->cube, (uint32_t)office, &report, s->at, s->revision);
+                POST(ok); /* the sink refuses a catalogue that cannot read what stands */
+                reasons_close(&why);
+        }
+}
+
+/* Folds what the sink answers to a recall into the cube. The rest is asked for before, so that the sink reads
+ * on meanwhile; where there is none, the gate opens. */
 static void recalled(struct hub *h, const struct wire_recalled *r, const struct wire_bytes *parts, size_t n,
                      struct hub_time now)
 {
         if (!h->recalling || r->id != h->recall_id || r->parts != n)
                 return;
-        struct text next = {0};
-        text_bytes(&next, r->next.p, r->next.n);
-        for (size_t i = 0; i < n; i++) {
-                arena_reset(&h->arena);
-                struct wire_message m;
-                struct err e;
-                int rc = wire_read(parts[i].p, parts[i].n, &h->arena, &m, &e);
-                POST(rc == 0 && m.kind == WIRE_RECALLED_PART);
-                for (size_t k = 0; k < m.recalled_part.n; k++) {
-                        const struct wire_standing *s = &m.recalled_part.reports[k];
-                        int32_t office = catalog_office(h->catalog, s->office);
-                        struct reasons why = {0};
-                        struct report report;
-                        bool ok = office >= 0 && report_read(h, &s->report, &report, &why) &&
-                                  cube_recalled(h->cube, (uint32_t)office, &report, s->at, s->revision);
-                        POST(ok); /* the sink refuses a catalogue that cannot read what stands */
-                        reasons_close(&why);
-                }
-        }
-        if (next.n) {
-                recall_ask(h, &next, now);
-        } else {
-                struct feed_todo todo;
-                bool opened = cube_recall_end(h->cube);
-                POST(opened);
-                h->recalling = false;
-                feed_step(&h->feed, &(struct feed_event){.kind = FEED_RECALLED, .now_ms = now.mono_ms},
-                          &todo);
-        }
-        text_close(&next);
+        if (r->next.n)
+                recall_ask(h, r->next, now);
+        for (size_t i = 0; i < n; i++)
+                fold_recalled(h, parts[i]);
+        if (r->next.n)
+                return;
+        struct feed_todo todo;
+        bool opened = cube_recall_end(h->cube);
+        POST(opened);
+        h->recalling = false;
+        feed_step(&h->feed, &(struct feed_event){.kind = FEED_RECALLED, .now_ms = now.mono_ms}, &todo);
 }
 
 static void stream_is(struct hub *h, const struct wire_stream *w, struct hub_time now)
