@@ -6,7 +6,7 @@
 #   $dir                           a folder of the test's own, gone at the end (kept if FLOW_KEEP is set)
 #   region CATALOG [KEY: VALUE]…   keys for all of the catalogue, configurations of aggregator (further lines as given) and sink
 #   office CODE [KEY: VALUE]…      the configuration of a collector, further lines of it as given
-#   start NAME [FLAG]…             aggregator, sink or an office; returns when its HTTP answers
+#   start NAME [FLAG]…             aggregator (or aggregator-2 …), sink or an office; returns when its HTTP answers
 #   stop NAME                      asked to end; its exit status has to be 0 (LeakSanitizer has a say in it)
 #   crash NAME, freeze NAME, thaw NAME
 #   url NAME                       its HTTP
@@ -117,7 +117,7 @@ with=() # a program that starts the daemons, and its arguments
 launch() {
         local name=$1 program=sumu-collector
         shift
-        case $name in aggregator | sink) program=sumu-$name ;; esac
+        case $name in aggregator* | sink) program=sumu-${name%%-*} ;; esac
         setpriv --pdeathsig KILL "${with[@]}" "$program" --config "$dir/conf/$name.yaml" "$@" >>"$dir/log/$name.log" 2>&1 {flow_lock}>&- &
         pid_of[$name]=$!
 }
