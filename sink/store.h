@@ -44,6 +44,13 @@ struct catalog *store_catalog(struct store *s, struct err *e);
 int store_take_catalog(struct store *s, const struct catalog *now, const struct catalog *next,
                        int64_t clock_us, struct text *blocks, struct err *e);
 
+/* The next commit goes above this version, which somebody has heard of (rule 10). */
+static inline void store_hear(struct store *s, uint64_t version)
+{
+        if (version > s->version)
+                s->version = version;
+}
+
 int store_open_term(struct store *s, uint64_t heard, int64_t clock_us, struct err *e);
 
 /* All streams, or one, opened if it is new: with the turn that out->turn names, which the office says it had

@@ -60,6 +60,7 @@ static void commit(struct teller *l, const struct wire_flush *flush, const struc
 {
         struct wire_committed answer;
         struct err e = {0};
+        store_hear(l->store, l->feed.heard);
         int rc = store_commit(l->store, l->catalog, flush, parts, n, now.clock_us, &answer, &e);
         if (rc != 0 && rc != E_PEER) {
                 l->host.refused(l->host.ctx, "committing", &e);

@@ -213,7 +213,11 @@ static void sink_message(struct feed_sink *s, const struct wire_message *m, stru
 {
         switch (m->kind) {
         case WIRE_RESUME: todo->open_term = sink_resume(s, &m->resume); break;
-        case WIRE_FLUSH: todo->judge_flush = true; break;
+        case WIRE_FLUSH:
+                if (m->flush.heard > s->heard)
+                        s->heard = m->flush.heard;
+                todo->judge_flush = true;
+                break;
         case WIRE_RECALL:
         case WIRE_STREAM_ASK:
         case WIRE_HASH_ASK:
@@ -260,7 +264,8 @@ void feed_sink_trace(const struct feed_sink *s, const struct feed_sink_todo *tod
         if (todo->open_term)
                 text_printf(out, "open term above=%llu\n", (unsigned long long)s->term);
         if (todo->judge_flush)
-                text_add(out, "judge flush\n");
+                text_printf(out, s->heard ? "judge flush above=%llu\n" : "judge flush\n",
+                            (unsigned long long)s->heard);
         if (todo->serve)
                 text_add(out, "serve\n");
 }

@@ -209,7 +209,8 @@ void gather_write(const struct gather *g, uint64_t term, uint64_t number, struct
                                            .n_steps = g->n_steps,
                                            .signatures = g->signatures,
                                            .n_signatures = g->n_signatures,
-                                           .parts = parts}};
+                                           .parts = parts,
+                                           .heard = g->heard}};
         wire_write(&m, &out->v[0]);
         POST(!text_failed(&out->v[0]));
         free(steps);

@@ -27,6 +27,7 @@ struct gather {
         size_t n_steps, n_signatures, n_reports, n_columns;
         size_t cap_steps, cap_signatures, cap_reports, cap_columns;
         size_t column_room; /* of the last column */
+        uint64_t heard;     /* highest version heard of, for the head */
 };
 
 void gather_clear(struct gather *g);

@@ -19,6 +19,7 @@ enum {
         PEERS = 4096,                      /* connections remembered */
         QUEUE_BYTES = 2 * DOWNLINK_WINDOW, /* of one connection: twice what an honest office has under way */
         ALLOWED_DAYS = 2,                  /* clock difference, DESIGN.md section 3 */
+        BELIEVED_DAYS = 400,               /* of versions that an office has heard, ahead of our clock */
 };
 
 struct queued {
@@ -316,6 +317,7 @@ static void flush(struct hub *h, struct hub_time now)
                 return;
         cube_settle(h->cube, emit_total, h);
         struct gather_frames frames = {0};
+        h->gather.heard = h->feed.version;
         gather_write(&h->gather, h->feed.term, h->feed.number + 1, &frames);
         bool sent = h->host.to_sink(h->host.ctx, frames.v, frames.n);
         gather_frames_close(&frames);
@@ -787,6 +789,15 @@ static void answer_office(struct hub *h, const char *office, struct stream_id st
                         send_office(h, h->peers[i], m);
 }
 
+/* Rule 10: a store that came back from a backup learns from the offices which versions it has given out. None
+ * of them moves HQ's stamps further ahead than a clock was ever wrong in good faith. */
+static void hear(struct hub *h, uint64_t version, struct hub_time now)
+{
+        if (version > h->feed.version && now.clock_us > 0 &&
+            version <= (uint64_t)now.clock_us + (uint64_t)BELIEVED_DAYS * 86400 * 1000000)
+                h->feed.version = version;
+}
+
 /* ---- from outside */
 
 struct hub *hub_new(const struct hub_host *host, uint64_t incarnation, size_t budget)
@@ -839,8 +850,7 @@ void hub_office(struct hub *h, struct hub_time now, const struct hub_peer_name *
         } else {
                 if (m.kind == WIRE_GREETING) {
                         queue_clear(p);
-                        if (m.greeting.version > h->feed.version)
-                                h->feed.version = m.greeting.version;
+                        hear(h, m.greeting.version, now);
                 }
                 struct downlink_todo todo =
                     peer_step(h, p, (struct downlink_event){.kind = DOWNLINK_MESSAGE, .message = &m}, now);

@@ -213,6 +213,7 @@ struct wire_flush {
         const struct wire_signature *signatures;
         size_t n_signatures;
         uint32_t parts;
+        uint64_t heard;
 };
 
 struct wire_taken {

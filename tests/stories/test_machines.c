@@ -365,6 +365,7 @@ static void sink_event(struct stage *s, char **w, size_t n)
                 ev.term = number(w, n, "term", 1);
         } else if (strcmp(w[0], "flush") == 0) {
                 m.kind = WIRE_FLUSH;
+                m.flush.heard = number(w, n, "heard", 0);
         } else if (strcmp(w[0], "recall") == 0) {
                 m.kind = WIRE_RECALL;
         } else if (strcmp(w[0], "again") == 0) {

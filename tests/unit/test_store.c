@@ -233,6 +233,10 @@ static void versions_only_grow(void **state)
         assert_int_equal(f->answer.version, 5001);
         assert_int_equal(store_open_term(&f->store, 900000, 20, &e), 0);
         assert_true(f->store.version > 900000);
+        store_hear(&f->store, 2000000);
+        gather_one(f, "2023-05", ACCEPTED, REPLACE, 3);
+        assert_int_equal(commit(f, f->store.term, 30), 0);
+        assert_int_equal(f->answer.version, 2000001);
         assert_int_equal(one(f, "SELECT count(*) FROM report_ WHERE closed = 5001 AND seq = 1"), 1);
 }
 
