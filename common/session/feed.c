@@ -196,23 +196,29 @@ static void sink_hello(struct feed_sink *s, const struct feed_sink_event *ev, st
         todo->hello = true;
 }
 
-/* Once for each attempt, and only for the aggregator that heard our last hello: one that is dead, or that we
- * left, opens no term any more, whenever its words arrive. */
-static bool sink_resume(struct feed_sink *s, const struct wire_resume *r)
+/* A term is opened once for each attempt, and only for an answer to our last hello: an aggregator that is
+ * dead, or that we left, opens none any more, whenever its words arrive. One that lives and answers an older
+ * hello (they may come late, too) is told the last one. */
+static void sink_resume(struct feed_sink *s, const struct feed_sink_event *ev, struct feed_sink_todo *todo)
 {
+        const struct wire_resume *r = &ev->message->resume;
         if (r->version > s->heard)
                 s->heard = r->version;
-        if (r->hello != s->hello || (r->incarnation == s->incarnation && r->attempt <= s->attempt))
-                return false;
-        s->incarnation = r->incarnation;
-        s->attempt = r->attempt;
-        return true;
+        if (r->hello != s->hello) {
+                if (s->state == FEED_SINK_OPEN)
+                        sink_hello(s, ev, todo);
+        } else if (r->incarnation != s->incarnation || r->attempt > s->attempt) {
+                s->incarnation = r->incarnation;
+                s->attempt = r->attempt;
+                todo->open_term = true;
+        }
 }
 
-static void sink_message(struct feed_sink *s, const struct wire_message *m, struct feed_sink_todo *todo)
+static void sink_message(struct feed_sink *s, const struct feed_sink_event *ev, struct feed_sink_todo *todo)
 {
+        const struct wire_message *m = ev->message;
         switch (m->kind) {
-        case WIRE_RESUME: todo->open_term = sink_resume(s, &m->resume); break;
+        case WIRE_RESUME: sink_resume(s, ev, todo); break;
         case WIRE_FLUSH:
                 if (m->flush.heard > s->heard)
                         s->heard = m->flush.heard;
@@ -243,7 +249,7 @@ void feed_sink_step(struct feed_sink *s, const struct feed_sink_event *ev, struc
                 break;
         case FEED_SINK_MESSAGE:
                 if (s->state != FEED_SINK_DOWN)
-                        sink_message(s, ev->message, todo);
+                        sink_message(s, ev, todo);
                 break;
         case FEED_SINK_TERM_OPENED:
                 s->state = FEED_SINK_OPEN;
