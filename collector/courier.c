@@ -115,12 +115,17 @@ static void keep(struct courier *l, const struct uplink_todo *todo, int64_t now_
                 l->host.judged(l->host.ctx);
 }
 
+static bool speaks_of_older(const struct courier *l)
+{
+        return l->outbox->older.number != 0;
+}
+
 /* HQ has told of a later stream, or that there is none (rule 8). */
 static void keep_passed(struct courier *l)
 {
         struct err e;
         bool passed = !uplink_is_last(&l->uplink);
-        if (l->uplink.last_turn == 0 || passed == l->outbox->now.passed || !begin(l))
+        if (speaks_of_older(l) || l->uplink.last_turn == 0 || passed == l->outbox->now.passed || !begin(l))
                 return;
         outbox_keep_passed(l->outbox, passed);
         conclude(l, 0, &e);
@@ -190,11 +195,30 @@ static void describe_start(struct courier *l, struct uplink_start *s)
 {
         const struct wire_wanted *w;
         size_t n = wanted(l, &w);
+        int64_t oldest, number = l->outbox->older.number;
+        struct err e;
         *s = (struct uplink_start){.decided = n > 0 ? w[0].from - 1 : 0, .older_wait = n > 1};
         outbox_start(l->outbox, s);
+        if (s->closed) {
+                s->decided = s->head.seq;
+                s->older_wait = false;
+        }
+        s->older_held = outbox_older(l->outbox, 0, &oldest, &e) == 1 && oldest != number;
         s->has_catalog = l->catalog;
         if (l->catalog)
                 memcpy(s->catalog, l->catalog->digest, sizeof s->catalog);
+}
+
+/* The oldest stream after `number` that holds reports is spoken of; the newest, if there is none. */
+static void speak_of_next(struct courier *l, int64_t number)
+{
+        struct err e;
+        int64_t next = 0;
+        int code = outbox_older(l->outbox, number, &next, &e);
+        if (code >= 0)
+                code = outbox_speak_of(l->outbox, next, &e);
+        if (code < 0)
+                trouble(l, &e);
 }
 
 /* false: the disk did not let us; the conversation begins again later. */
@@ -359,6 +383,10 @@ static void perform(struct courier *l, const struct uplink_todo *todo, struct ev
                 events_add(q, catalog_kept(l->uplink.wanted_catalog));
         if (todo->fork && open_stream(l, todo->fork_after, now_us))
                 events_add(q, stream_opened(l, q));
+        if (todo->review || todo->next) {
+                speak_of_next(l, todo->next ? l->outbox->older.number : 0);
+                events_add(q, stream_opened(l, q));
+        }
         if (todo->greet)
                 greet(l, now_us);
         if (todo->look_up)
@@ -421,12 +449,17 @@ void courier_close(struct courier *l)
 
 void courier_link(struct courier *l, bool up, struct courier_time now)
 {
-        /* What the machine has heard and the disk has not kept is to be heard again. */
-        if (up && l->resync) {
+        struct events q = {0};
+        if (up) {
+                /* What the machine has heard and the disk has not kept is to be heard again. */
+                if (l->resync)
+                        start_machine(l);
                 l->resync = false;
-                start_machine(l);
+                speak_of_next(l, 0);
+                events_add(&q, stream_opened(l, &q));
         }
-        step(l, (struct uplink_event){.kind = up ? UPLINK_LINK_UP : UPLINK_LINK_DOWN}, now);
+        events_add(&q, (struct uplink_event){.kind = up ? UPLINK_LINK_UP : UPLINK_LINK_DOWN});
+        run(l, &q, now);
 }
 
 void courier_message(struct courier *l, const struct wire_bytes *frames, size_t n, struct courier_time now)
@@ -461,7 +494,8 @@ int64_t courier_deadline(const struct courier *l)
 
 void courier_grew(struct courier *l, struct courier_time now)
 {
-        step(l, (struct uplink_event){.kind = UPLINK_GREW, .point = l->outbox->now.head}, now);
+        if (!speaks_of_older(l)) /* else the machine hears of it when it comes to the newest */
+                step(l, (struct uplink_event){.kind = UPLINK_GREW, .point = l->outbox->now.head}, now);
 }
 
 void courier_use_catalog(struct courier *l, const struct catalog *catalog, struct courier_time now)
@@ -473,10 +507,10 @@ void courier_use_catalog(struct courier *l, const struct catalog *catalog, struc
 bool courier_trim(struct courier *l, int64_t keep_us, struct courier_time now)
 {
         struct err e;
-        uint64_t floor = l->outbox->now.floor.seq;
         /* Where a mark of HQ could not be kept, its word has to come again before anything goes. */
-        if (l->uplink.mark.seq != l->outbox->now.mark.seq || !begin(l))
+        if (speaks_of_older(l) || l->uplink.mark.seq != l->outbox->now.mark.seq || !begin(l))
                 return false;
+        uint64_t floor = l->outbox->now.floor.seq;
         int more = l->catalog ? ledger_catch_up(l->outbox, l->catalog, &e) : 0, code = more;
         if (code >= 0) {
                 code = outbox_trim(l->outbox, now.clock_us, keep_us, &e);
@@ -493,6 +527,8 @@ bool courier_take_over(struct courier *l, struct courier_time now)
 {
         const struct outbox_now *n = &l->outbox->now;
         struct events q = {0};
+        if (speaks_of_older(l))
+                return false;
         if (n->turn == 0 && !n->passed)
                 return true; /* HQ has never heard of this stream: it will be the last */
         if (n->mark.seq != n->head.seq || !open_stream(l, n->head.seq, now.clock_us))

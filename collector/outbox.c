@@ -145,13 +145,12 @@ static int new_stream(struct outbox *o, struct stream_id id, int64_t now_us, str
         return 0;
 }
 
-static int read_stream(struct outbox *o, struct err *e)
+/* The row a statement stands on, into *n. */
+static int read_stream(struct outbox *o, sqlite3_stmt *s, struct outbox_now *n, struct err *e)
 {
-        sqlite3_stmt *s = statement(o, SQL_STREAM_NEWEST);
         int code = one_row(o, s, e);
         if (code <= 0)
                 return code < 0 ? code : err_set(e, E_IO, "the outbox holds no stream");
-        struct outbox_now *n = &o->now;
         n->number = sqlite3_column_int64(s, 0);
         n->stream = column_stream(s, 1);
         n->turn = (uint32_t)sqlite3_column_int64(s, 2);
@@ -212,7 +211,7 @@ int outbox_open(struct outbox *o, const char *path, const char *office, int64_t 
         if (code == 0)
                 code = begin_life(o, now_us, e);
         else if (code == 1)
-                code = read_stream(o, e);
+                code = read_stream(o, statement(o, SQL_STREAM_NEWEST), &o->now, e);
         if (code < 0) {
                 err_wrap(e, "%s", path);
                 outbox_close(o);
@@ -237,13 +236,13 @@ int outbox_begin(struct outbox *o, struct err *e)
         if (code < 0)
                 return code;
         o->safe = o->now;
+        o->safe_older = o->older;
         o->writing = true;
         return 0;
 }
 
-static int write_now(struct outbox *o, struct err *e)
+static int write_stream(struct outbox *o, const struct outbox_now *n, struct err *e)
 {
-        const struct outbox_now *n = &o->now;
         sqlite3_stmt *s = statement(o, SQL_STREAM_SET);
         db_int(s, 1, n->number);
         db_int(s, 2, n->turn);
@@ -258,10 +257,18 @@ static int write_now(struct outbox *o, struct err *e)
         db_int(s, 11, (int64_t)n->mark.seq);
         db_blob(s, 12, n->mark.hash.b, HASH);
         db_int(s, 13, (int64_t)n->mark_bytes);
-        int code = db_run(&o->db, s, e);
+        return db_run(&o->db, s, e);
+}
+
+static int write_now(struct outbox *o, struct err *e)
+{
+        const struct outbox_now *n = &o->now;
+        int code = write_stream(o, n, e);
+        if (code == 0 && o->older.number)
+                code = write_stream(o, &o->older, e);
         if (code < 0 || (n->version == o->safe.version && n->clock_us == o->safe.clock_us))
                 return code;
-        s = statement(o, SQL_LIFE_SET);
+        sqlite3_stmt *s = statement(o, SQL_LIFE_SET);
         db_int(s, 1, (int64_t)n->version);
         db_int(s, 2, n->clock_us);
         return db_run(&o->db, s, e);
@@ -284,6 +291,7 @@ void outbox_abandon(struct outbox *o)
         PRE(o->writing);
         db_rollback(&o->db);
         o->now = PLANTED(MEMORY_AHEAD_OF_DISK) ? o->now : o->safe;
+        o->older = o->safe_older;
         o->writing = false;
 }
 
@@ -321,15 +329,52 @@ uint64_t outbox_waiting(const struct outbox *o)
         return o->now.head_bytes > o->now.mark_bytes ? o->now.head_bytes - o->now.mark_bytes : 0;
 }
 
+/* ---- of which stream is spoken */
+
+static const struct outbox_now *spoken(const struct outbox *o)
+{
+        return o->older.number ? &o->older : &o->now;
+}
+
+static struct outbox_now *speaking(struct outbox *o)
+{
+        return o->older.number ? &o->older : &o->now;
+}
+
+int outbox_older(struct outbox *o, int64_t number, int64_t *next, struct err *e)
+{
+        sqlite3_stmt *s = statement(o, SQL_STREAM_OLDER);
+        db_int(s, 1, number);
+        db_int(s, 2, o->now.number);
+        int code = one_row(o, s, e);
+        if (code == 1)
+                *next = sqlite3_column_int64(s, 0);
+        sqlite3_reset(s);
+        return code;
+}
+
+int outbox_speak_of(struct outbox *o, int64_t number, struct err *e)
+{
+        PRE(!o->writing);
+        o->older = (struct outbox_now){0};
+        if (number == 0 || number == o->now.number)
+                return 0;
+        sqlite3_stmt *s = statement(o, SQL_STREAM_NUMBERED);
+        db_int(s, 1, number);
+        return read_stream(o, s, &o->older, e);
+}
+
 void outbox_start(const struct outbox *o, struct uplink_start *s)
 {
+        const struct outbox_now *n = spoken(o);
         s->office = o->office;
-        s->stream = o->now.stream;
-        s->turn = o->now.turn;
-        s->head = o->now.head;
-        s->floor = o->now.floor;
-        s->mark = o->now.mark;
+        s->stream = n->stream;
+        s->turn = n->turn;
+        s->head = n->head;
+        s->floor = n->floor;
+        s->mark = n->mark;
         s->version = o->now.version;
+        s->closed = o->older.number != 0;
 }
 
 /* ---- reports in */
@@ -608,14 +653,14 @@ int outbox_batch(struct outbox *o, uint64_t after, size_t bytes, struct arena *a
         enum { LEAST = 40, MOST = 4096 }; /* an envelope's digest alone is 32 bytes */
         size_t cap = bytes / LEAST + 1 < MOST ? bytes / LEAST + 1 : MOST;
         struct envelope *v = arena_alloc(a, cap * sizeof *v);
-        *b = (struct wire_batch){.stream = o->now.stream, .first = after + 1, .reports = v};
+        *b = (struct wire_batch){.stream = spoken(o)->stream, .first = after + 1, .reports = v};
         if (!v)
                 return err_set(e, E_MEM, "out of memory");
         int code = outbox_hash(o, after, &b->previous, e);
         if (code <= 0)
                 return code;
         sqlite3_stmt *s = statement(o, SQL_BATCH);
-        db_int(s, 1, o->now.number);
+        db_int(s, 1, spoken(o)->number);
         db_int(s, 2, (int64_t)after);
         code = fill_batch(o, s, bytes, a, v, cap, &b->n, head, e);
         sqlite3_reset(s);
@@ -625,15 +670,16 @@ int outbox_batch(struct outbox *o, uint64_t after, size_t bytes, struct arena *a
 /* A report's hash and the stream's bytes up to it: 1; 0 not held. */
 static int place(struct outbox *o, uint64_t seq, struct hash *h, uint64_t *upto, struct err *e)
 {
-        if (seq == o->now.floor.seq) {
-                *h = o->now.floor.hash;
-                *upto = o->now.floor_bytes;
+        const struct outbox_now *n = spoken(o);
+        if (seq == n->floor.seq) {
+                *h = n->floor.hash;
+                *upto = n->floor_bytes;
                 return 1;
         }
-        if (seq < o->now.floor.seq || seq > o->now.head.seq)
+        if (seq < n->floor.seq || seq > n->head.seq)
                 return 0;
         sqlite3_stmt *s = statement(o, SQL_HASH);
-        db_int(s, 1, o->now.number);
+        db_int(s, 1, n->number);
         db_int(s, 2, (int64_t)seq);
         int code = one_row(o, s, e);
         if (code > 0) {
@@ -676,7 +722,7 @@ int outbox_wanted(struct outbox *o, struct arena *a, const struct wire_wanted **
 void outbox_keep_turn(struct outbox *o, uint32_t turn)
 {
         PRE(o->writing);
-        o->now.turn = turn;
+        speaking(o)->turn = turn;
 }
 
 void outbox_keep_passed(struct outbox *o, bool passed)
@@ -687,8 +733,9 @@ void outbox_keep_passed(struct outbox *o, bool passed)
 
 void outbox_note_sent(struct outbox *o, uint64_t seq)
 {
-        if (seq > o->now.sent)
-                o->now.sent = seq;
+        struct outbox_now *n = speaking(o);
+        if (seq > n->sent)
+                n->sent = seq;
 }
 
 static int note_ack(struct outbox *o, int64_t stream, uint64_t seq, int64_t now_us, struct err *e)
@@ -703,10 +750,10 @@ static int note_ack(struct outbox *o, int64_t stream, uint64_t seq, int64_t now_
 }
 
 /* HQ came back from a backup: what lies after its mark is not acknowledged any more. */
-static int undo_acks(struct outbox *o, uint64_t mark, struct err *e)
+static int undo_acks(struct outbox *o, int64_t stream, uint64_t mark, struct err *e)
 {
         sqlite3_stmt *s = statement(o, SQL_ACK_UNDO);
-        db_int(s, 1, o->now.number);
+        db_int(s, 1, stream);
         db_int(s, 2, (int64_t)mark);
         return db_run(&o->db, s, e);
 }
@@ -715,17 +762,17 @@ int outbox_keep_mark(struct outbox *o, struct point mark, uint64_t version, int6
                      struct err *e)
 {
         PRE(o->writing);
-        struct outbox_now *n = &o->now;
+        struct outbox_now *n = speaking(o);
         struct hash h;
         int code = place(o, mark.seq, &h, &n->mark_bytes, e);
         if (code < 0)
                 return code;
         PRE(code == 1 && hash_same(h, mark.hash)); /* the uplink compared it before it said so */
-        if (version > n->version)
-                n->version = version;
-        if (hq_us > n->clock_us)
-                n->clock_us = hq_us;
-        code = mark.seq < n->mark.seq ? undo_acks(o, mark.seq, e) : 0;
+        if (version > o->now.version)
+                o->now.version = version;
+        if (hq_us > o->now.clock_us)
+                o->now.clock_us = hq_us;
+        code = mark.seq < n->mark.seq ? undo_acks(o, n->number, mark.seq, e) : 0;
         n->mark = mark;
         if (mark.seq > n->sent)
                 n->sent = mark.seq;
@@ -838,7 +885,7 @@ static int close_stream(struct outbox *o, uint64_t after, int64_t now_us, struct
                                           (unsigned long long)after);
         n->head = n->mark = end;
         n->head_bytes = n->mark_bytes = bytes;
-        code = undo_acks(o, after, e);
+        code = undo_acks(o, n->number, after, e);
         if (code == 0)
                 code = note_ack(o, n->number, after, now_us, e);
         return code < 0 ? code : write_now(o, e);
@@ -859,7 +906,7 @@ static int forked_stream(struct outbox *o, uint64_t after, struct stream_id *id,
 
 int outbox_fork(struct outbox *o, uint64_t after, int64_t now_us, struct err *e)
 {
-        PRE(o->writing && after >= o->now.floor.seq && after <= o->now.head.seq);
+        PRE(o->writing && !o->older.number && after >= o->now.floor.seq && after <= o->now.head.seq);
         o->rewritten++;
         int64_t from = o->now.number;
         uint64_t last = o->now.head.seq;
@@ -1036,8 +1083,9 @@ static int trim_one(struct outbox *o, int64_t stream, struct floor *floor, struc
 
 static int read_floor(struct outbox *o, int64_t stream, struct floor *floor, struct err *e)
 {
-        if (stream == o->now.number) {
-                *floor = (struct floor){o->now.floor, o->now.floor_bytes};
+        if (stream == o->now.number || stream == o->older.number) {
+                const struct outbox_now *n = stream == o->now.number ? &o->now : &o->older;
+                *floor = (struct floor){n->floor, n->floor_bytes};
                 return 0;
         }
         sqlite3_stmt *s = statement(o, SQL_STREAM_FLOOR);
@@ -1051,9 +1099,10 @@ static int read_floor(struct outbox *o, int64_t stream, struct floor *floor, str
 
 static int write_floor(struct outbox *o, int64_t stream, const struct floor *floor, struct err *e)
 {
-        if (stream == o->now.number) {
-                o->now.floor = floor->at;
-                o->now.floor_bytes = floor->bytes;
+        if (stream == o->now.number || stream == o->older.number) {
+                struct outbox_now *n = stream == o->now.number ? &o->now : &o->older;
+                n->floor = floor->at;
+                n->floor_bytes = floor->bytes;
                 return 0;
         }
         sqlite3_stmt *s = statement(o, SQL_STREAM_FLOOR_SET);

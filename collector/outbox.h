@@ -8,7 +8,8 @@
  * Writing goes in transactions: outbox_begin, verbs, outbox_commit. Nothing is true, and nobody may be told,
  * before outbox_commit answered 0; when it answers otherwise, or after outbox_abandon, file and memory are as
  * before outbox_begin. Verbs that say so need an open transaction. The newest stream is the one that takes
- * reports and is sent; older ones only wait for verdicts and for their time to be trimmed.
+ * reports; older ones wait for verdicts and for their time to be trimmed, and are spoken of with HQ again in
+ * case it was put back to a time before it had them (outbox_speak_of).
  *
  * What is acknowledged is kept until keep_days have passed by our clock and by HQ's (rule 6). The quota is
  * about what is not acknowledged: outbox_waiting. Opening reads a handful of rows, however much is held. */
@@ -51,6 +52,7 @@ struct outbox {
         struct db db;
         char office[CODE_MAX + 1];
         struct outbox_now now, safe;
+        struct outbox_now older, safe_older; /* the older stream that is spoken of; number 0: none is */
         uint64_t rewritten; /* grows whenever what stands may have changed other than by reports at the end */
         bool writing;
 };
@@ -70,6 +72,13 @@ int outbox_try(struct outbox *o, struct err *e);
 
 uint64_t outbox_waiting(const struct outbox *o);                   /* bytes not yet acknowledged */
 void outbox_start(const struct outbox *o, struct uplink_start *s); /* all but the catalogue */
+
+/* ---- of which stream is spoken: start, batch, hash, keep_turn, keep_mark and note_sent are about that one
+ */
+
+/* The oldest stream after `number` that still holds reports and is not the newest: 1; 0 there is none. */
+int outbox_older(struct outbox *o, int64_t number, int64_t *next, struct err *e);
+int outbox_speak_of(struct outbox *o, int64_t number, struct err *e); /* 0: of the newest */
 
 /* ---- reports in */
 
@@ -131,12 +140,12 @@ struct outbox_filter {
 /* Newest first. */
 int outbox_list(struct outbox *o, const struct outbox_filter *f, outbox_fn *fn, void *ctx, struct err *e);
 
-/* Reports of the newest stream after a seq, in order, up to so many bytes on the wire but at least one; all
+/* Reports of the stream after a seq, in order, up to so many bytes on the wire but at least one; all
  * of it in the arena. head: the last one of them. n 0: there are none. */
 int outbox_batch(struct outbox *o, uint64_t after, size_t bytes, struct arena *a, struct wire_batch *b,
                  struct point *head, struct err *e);
 
-/* The newest stream's hash at a seq: 1; 0 not held; negative: trouble. */
+/* The stream's hash at a seq: 1; 0 not held; negative: trouble. */
 int outbox_hash(struct outbox *o, uint64_t seq, struct hash *h, struct err *e);
 
 /* The first report of each stream whose verdict is not held, newest stream first (always there); in the

@@ -26,6 +26,8 @@ void uplink_init(struct uplink *u, const struct uplink_start *start)
                              .sent = start->mark.seq,
                              .decided = start->decided,
                              .older_wait = start->older_wait,
+                             .closed = start->closed,
+                             .older_held = start->older_held,
                              .version = start->version,
                              .has_catalog = start->has_catalog};
         memcpy(u->office, start->office, strlen(start->office) + 1);
@@ -34,7 +36,7 @@ void uplink_init(struct uplink *u, const struct uplink_start *start)
 
 bool uplink_is_last(const struct uplink *u)
 {
-        return u->last_turn <= u->turn;
+        return u->closed || u->last_turn <= u->turn;
 }
 
 static void forget_sent(struct uplink *u, uint64_t from)
@@ -85,6 +87,12 @@ static void ask_step(struct uplink *u, int64_t now_ms, struct uplink_todo *todo)
 
 static void search(struct uplink *u, uint64_t high, int64_t now_ms, struct uplink_todo *todo)
 {
+        if (u->closed) {
+                /* Put back, and then told other reports by a copy of this outbox. Ours cannot follow them. */
+                todo->log = "HQ holds other reports under the numbers of an older stream";
+                todo->next = true;
+                return;
+        }
         u->state = UPLINK_SEARCHING;
         u->low = u->floor.seq;
         u->low_known = u->floor.seq == 0;
@@ -138,6 +146,8 @@ static void search_step(struct uplink *u, int64_t now_ms, struct uplink_todo *to
         ask_step(u, now_ms, todo);
 }
 
+static void agreed(struct uplink *u, int64_t now_ms, struct uplink_todo *todo);
+
 /* HQ says that everything up to m is safe. Ours has to agree before anything follows from it. */
 static void compare(struct uplink *u, const struct wire_mark *m, int64_t now_ms, struct uplink_todo *todo)
 {
@@ -145,6 +155,11 @@ static void compare(struct uplink *u, const struct wire_mark *m, int64_t now_ms,
                 u->version = m->version;
         todo->mark_clock_us = m->clock_us;
         todo->mark_version = m->version;
+        if (u->closed && m->seq >= u->head.seq) {
+                u->asked = u->head;
+                agreed(u, now_ms, todo);
+                return;
+        }
         if (m->seq > u->head.seq) {
                 search(u, m->seq, now_ms, todo);
                 return;
@@ -177,6 +192,7 @@ static void agreed(struct uplink *u, int64_t now_ms, struct uplink_todo *todo)
         u->chain_refusals = 0;
         u->deadline_ms = 0; /* the mark moved: patience begins anew */
         u->stop_code[0] = u->stop_text[0] = '\0';
+        todo->next = u->closed && u->mark.seq == u->head.seq;
         go_on(u, now_ms, todo);
 }
 
@@ -205,6 +221,10 @@ static void welcome(struct uplink *u, const struct wire_welcome *w, int64_t now_
 {
         if (!stream_same(w->stream, u->stream) || u->state == UPLINK_DOWN)
                 return;
+        if (u->state == UPLINK_OPEN && u->older_held) {
+                todo->review = true;
+                return;
+        }
         u->window = w->window;
         todo->keep_turn = w->turn != u->turn;
         u->turn = w->turn;
@@ -289,7 +309,8 @@ static void verdicts(struct uplink *u, const struct wire_verdicts *v, int64_t no
                      struct uplink_todo *todo)
 {
         if (!stream_same(v->stream, u->stream)) {
-                older_verdicts(u, v, now_ms, todo);
+                if (!u->closed)
+                        older_verdicts(u, v, now_ms, todo);
                 return;
         }
         bool covered = v->n && (v->v[v->n - 1].seq <= u->mark.seq || PLANTED(VERDICT_BEFORE_MARK));
@@ -387,6 +408,8 @@ static void stream_opened(struct uplink *u, const struct uplink_start *start, in
         bool down = u->state == UPLINK_DOWN;
         struct uplink fresh;
         uplink_init(&fresh, start);
+        fresh.has_catalog = u->has_catalog; /* a refused one counts as held */
+        memcpy(fresh.catalog, u->catalog, sizeof fresh.catalog);
         fresh.fetching = u->fetching;
         fresh.fetched = u->fetched;
         fresh.fetch_size = u->fetch_size;
@@ -420,7 +443,7 @@ void uplink_step(struct uplink *u, const struct uplink_event *ev, struct uplink_
                 forget_sent(u, u->mark.seq);
                 break;
         case UPLINK_GREW:
-                PRE(ev->point.seq >= u->head.seq);
+                PRE(!u->closed && ev->point.seq >= u->head.seq);
                 u->head = ev->point;
                 go_on(u, ev->now_ms, todo);
                 break;
@@ -475,6 +498,10 @@ void uplink_trace(const struct uplink *u, const struct uplink_todo *todo, struct
                 text_add(out, "catalogue complete\n");
         if (todo->fork)
                 text_printf(out, "fork after=%llu\n", (unsigned long long)todo->fork_after);
+        if (todo->review)
+                text_add(out, "speak of the oldest stream\n");
+        if (todo->next)
+                text_add(out, "speak of the next stream\n");
         if (todo->greet)
                 text_printf(out, "greet turn=%u head=%llu floor=%llu\n", u->turn,
                             (unsigned long long)u->head.seq, (unsigned long long)u->floor.seq);

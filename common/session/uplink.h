@@ -7,6 +7,11 @@
  *       (any state)            │ STOPPED        SEARCHING ── fork ─────┘  ▼
  *                              └── again after patience ◄─────────────── STOPPED
  *
+ * A fork leaves older streams behind, whose reports HQ has. Put back to a backup it may have them no longer,
+ * so each conversation begins with the oldest stream that still holds reports: a closed one is over when HQ
+ * has all of it (`next`), the newest goes on. An unasked welcome says that HQ has begun anew: so does the
+ * office (`review`).
+ *
  * A machine without I/O: an event comes in with the time, what to do comes out as plain fields, the collector
  * does it in the order the fields stand in, and tells the result as the next event. What must survive lives
  * in the outbox; the machine is started from it with uplink_init and may be thrown away at any time. */
@@ -48,6 +53,8 @@ struct uplink_start {
         struct point mark;  /* last mark kept */
         uint64_t decided;   /* verdicts of the reports up to this one are kept */
         bool older_wait;    /* older streams of this outbox wait for verdicts, too */
+        bool closed; /* an older stream: it takes no reports, and what HQ has beyond its head is not ours */
+        bool older_held; /* streams older than this one hold reports */
         bool has_catalog;
         uint8_t catalog[32];
         uint64_t version; /* highest version of HQ's store heard of */
@@ -68,7 +75,7 @@ struct uplink {
         uint64_t sent;
         uint64_t decided;
         int64_t verdicts_deadline_ms; /* for verdicts of what is safe at HQ */
-        bool older_wait;
+        bool older_wait, closed, older_held;
         int64_t older_deadline_ms; /* for verdicts of older streams */
         uint64_t window;
         struct {
@@ -97,7 +104,7 @@ enum uplink_event_kind {
         UPLINK_MESSAGE,   /* message: from HQ */
         UPLINK_LOOKED_UP, /* point: our hash at the seq that was asked for; known = false: not held */
         UPLINK_SENT,      /* seq: last report of the message, bytes: its size; seq 0: the queue was full */
-        UPLINK_STREAM_OPENED, /* start: after a fork or --take-over */
+        UPLINK_STREAM_OPENED, /* start: after a fork or --take-over, or of the stream that is spoken of now */
         UPLINK_CATALOG_KEPT,  /* catalog: HQ's catalogue is in use now (or was refused: known = false) */
         UPLINK_OLDER_DECIDED, /* no older stream waits for a verdict any more */
         UPLINK_TICK,
@@ -126,6 +133,8 @@ struct uplink_todo {
         bool catalog_complete; /* the pieces kept make the pack whose digest is uplink.wanted_catalog */
         bool fork;             /* open a new stream and queue there, in order, all reports after fork_after */
         uint64_t fork_after;
+        bool review; /* speak of the oldest stream that holds reports: UPLINK_STREAM_OPENED */
+        bool next;   /* of the one after this: the same */
         bool greet;
         bool look_up; /* our hash at look_up_seq: answer with UPLINK_LOOKED_UP */
         uint64_t look_up_seq;
@@ -144,7 +153,7 @@ struct uplink_todo {
 void uplink_init(struct uplink *u, const struct uplink_start *start);
 void uplink_step(struct uplink *u, const struct uplink_event *ev, struct uplink_todo *todo);
 
-/* May this outbox take new input (rule 8)? True until HQ has told of a later stream. */
+/* May this outbox take new input (rule 8)? True until HQ has told of a later stream than its newest. */
 bool uplink_is_last(const struct uplink *u);
 
 /* When a TICK is due at the latest; 0: whenever. */

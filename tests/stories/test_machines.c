@@ -115,6 +115,8 @@ static struct uplink_start uplink_start(const struct stage *s, char *const *w, s
                                      .mark = point_of(s, mark ? mark : "0"),
                                      .decided = number(w, n, "decided", mark ? strtoull(mark, NULL, 10) : 0),
                                      .older_wait = has(w, n, "older-wait"),
+                                     .older_held = has(w, n, "older-held"),
+                                     .closed = has(w, n, "closed"),
                                      .has_catalog = !has(w, n, "no-catalogue")};
 }
 

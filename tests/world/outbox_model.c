@@ -530,6 +530,7 @@ int outbox_begin(struct outbox *o, struct err *e)
         if (o->db.broken)
                 return refused_broken(o, e);
         o->safe = o->now;
+        o->safe_older = o->older;
         o->writing = true;
         return 0;
 }
@@ -548,11 +549,18 @@ static bool now_same(const struct outbox_now *a, const struct outbox_now *b)
                a->floor_bytes == b->floor_bytes && a->mark_bytes == b->mark_bytes;
 }
 
+static void write_stream(struct file *f, const struct outbox_now *n)
+{
+        if (!now_same(n, &stream_row(f, n->number)->now))
+                ((struct stream *)change(f, STREAMS, (size_t)n->number - 1))->now = *n;
+}
+
 static void write_now(struct outbox *o)
 {
         struct file *f = file_of(o);
-        if (!now_same(&o->now, &stream_row(f, o->now.number)->now))
-                ((struct stream *)change(f, STREAMS, (size_t)o->now.number - 1))->now = o->now;
+        write_stream(f, &o->now);
+        if (o->older.number)
+                write_stream(f, &o->older);
         if (o->now.version == life_of(f)->version && o->now.clock_us == life_of(f)->clock_us)
                 return;
         struct life *l = change(f, LIFE, 0);
@@ -585,6 +593,7 @@ void outbox_abandon(struct outbox *o)
         PRE(o->writing);
         undo(file_of(o));
         o->now = o->safe;
+        o->older = o->safe_older;
         o->writing = false;
 }
 
@@ -613,15 +622,56 @@ uint64_t outbox_waiting(const struct outbox *o)
         return o->now.head_bytes > o->now.mark_bytes ? o->now.head_bytes - o->now.mark_bytes : 0;
 }
 
+/* ---- of which stream is spoken */
+
+static const struct outbox_now *spoken(const struct outbox *o)
+{
+        return o->older.number ? &o->older : &o->now;
+}
+
+static struct outbox_now *speaking(struct outbox *o)
+{
+        return o->older.number ? &o->older : &o->now;
+}
+
+int outbox_older(struct outbox *o, int64_t number, int64_t *next, struct err *e)
+{
+        const struct file *f = file_of(o);
+        if (o->db.broken)
+                return refused_broken(o, e);
+        for (*next = number + 1; *next < o->now.number; ++*next) {
+                const struct outbox_now *n = &stream_row(f, *next)->now;
+                size_t at = reports_from(f, *next, n->floor.seq + 1);
+                if (n->head.seq > n->floor.seq && at < f->tables[REPORTS].n &&
+                    report_row(f, at)->number == *next)
+                        return 1;
+        }
+        return 0;
+}
+
+int outbox_speak_of(struct outbox *o, int64_t number, struct err *e)
+{
+        PRE(!o->writing);
+        o->older = (struct outbox_now){0};
+        if (number == 0 || number == o->now.number)
+                return 0;
+        if (o->db.broken)
+                return refused_broken(o, e);
+        o->older = stream_row(file_of(o), number)->now;
+        return 0;
+}
+
 void outbox_start(const struct outbox *o, struct uplink_start *s)
 {
+        const struct outbox_now *n = spoken(o);
         s->office = o->office;
-        s->stream = o->now.stream;
-        s->turn = o->now.turn;
-        s->head = o->now.head;
-        s->floor = o->now.floor;
-        s->mark = o->now.mark;
+        s->stream = n->stream;
+        s->turn = n->turn;
+        s->head = n->head;
+        s->floor = n->floor;
+        s->mark = n->mark;
         s->version = o->now.version;
+        s->closed = o->older.number != 0;
 }
 
 /* ---- reports in */
@@ -868,9 +918,11 @@ static int fill_batch(const struct outbox *o, uint64_t after, size_t bytes, stru
 {
         const struct file *f = file_of(o);
         size_t used = 0;
-        for (size_t i = reports_from(f, o->now.number, after + 1); *n < cap && i < f->tables[REPORTS].n;
+        for (size_t i = reports_from(f, spoken(o)->number, after + 1); *n < cap && i < f->tables[REPORTS].n;
              i++) {
                 const struct report_row *r = report_row(f, i);
+                if (r->number != spoken(o)->number)
+                        return 0;
                 if (r->gone)
                         continue;
                 if (*n > 0 && (r->payload->n > bytes || used > bytes - r->payload->n))
@@ -892,7 +944,7 @@ int outbox_batch(struct outbox *o, uint64_t after, size_t bytes, struct arena *a
         enum { LEAST = 40, MOST = 4096 }; /* as in outbox.c */
         size_t cap = bytes / LEAST + 1 < MOST ? bytes / LEAST + 1 : MOST;
         struct envelope *v = arena_alloc(a, cap * sizeof *v);
-        *b = (struct wire_batch){.stream = o->now.stream, .first = after + 1, .reports = v};
+        *b = (struct wire_batch){.stream = spoken(o)->stream, .first = after + 1, .reports = v};
         if (!v)
                 return err_set(e, E_MEM, "out of memory");
         int code = outbox_hash(o, after, &b->previous, e);
@@ -904,17 +956,18 @@ int outbox_batch(struct outbox *o, uint64_t after, size_t bytes, struct arena *a
 /* A report's hash and the stream's bytes up to it: 1; 0 not held. */
 static int place(struct outbox *o, uint64_t seq, struct hash *h, uint64_t *upto, struct err *e)
 {
+        const struct outbox_now *n = spoken(o);
         size_t at;
-        if (seq == o->now.floor.seq) {
-                *h = o->now.floor.hash;
-                *upto = o->now.floor_bytes;
+        if (seq == n->floor.seq) {
+                *h = n->floor.hash;
+                *upto = n->floor_bytes;
                 return 1;
         }
-        if (seq < o->now.floor.seq || seq > o->now.head.seq)
+        if (seq < n->floor.seq || seq > n->head.seq)
                 return 0;
         if (o->db.broken)
                 return refused_broken(o, e);
-        if (!report_find(file_of(o), o->now.number, seq, &at))
+        if (!report_find(file_of(o), n->number, seq, &at))
                 return 0;
         *h = report_row(file_of(o), at)->hash;
         *upto = report_row(file_of(o), at)->upto;
@@ -970,7 +1023,7 @@ int outbox_wanted(struct outbox *o, struct arena *a, const struct wire_wanted **
 void outbox_keep_turn(struct outbox *o, uint32_t turn)
 {
         PRE(o->writing);
-        o->now.turn = turn;
+        speaking(o)->turn = turn;
 }
 
 void outbox_keep_passed(struct outbox *o, bool passed)
@@ -981,8 +1034,9 @@ void outbox_keep_passed(struct outbox *o, bool passed)
 
 void outbox_note_sent(struct outbox *o, uint64_t seq)
 {
-        if (seq > o->now.sent)
-                o->now.sent = seq;
+        struct outbox_now *n = speaking(o);
+        if (seq > n->sent)
+                n->sent = seq;
 }
 
 /* What was acknowledged in this hour of our clock; a new row if nothing was. */
@@ -1011,12 +1065,12 @@ static void note_ack(struct outbox *o, int64_t number, uint64_t seq, int64_t now
 }
 
 /* HQ came back from a backup: what lies after its mark is not acknowledged any more. */
-static void undo_acks(struct outbox *o, uint64_t mark)
+static void undo_acks(struct outbox *o, int64_t number, uint64_t mark)
 {
         struct file *f = file_of(o);
         for (size_t i = 0; i < f->tables[ACKS].n; i++) {
                 const struct ack *a = row_at(f, ACKS, i);
-                if (!a->gone && a->number == o->now.number && a->seq > mark)
+                if (!a->gone && a->number == number && a->seq > mark)
                         let_go(f, ACKS, i);
         }
 }
@@ -1025,18 +1079,18 @@ int outbox_keep_mark(struct outbox *o, struct point mark, uint64_t version, int6
                      struct err *e)
 {
         PRE(o->writing);
-        struct outbox_now *n = &o->now;
+        struct outbox_now *n = speaking(o);
         struct hash h;
         int code = place(o, mark.seq, &h, &n->mark_bytes, e);
         if (code < 0)
                 return code;
         PRE(code == 1 && hash_same(h, mark.hash)); /* the uplink compared it before it said so */
-        if (version > n->version)
-                n->version = version;
-        if (hq_us > n->clock_us)
-                n->clock_us = hq_us;
+        if (version > o->now.version)
+                o->now.version = version;
+        if (hq_us > o->now.clock_us)
+                o->now.clock_us = hq_us;
         if (mark.seq < n->mark.seq)
-                undo_acks(o, mark.seq);
+                undo_acks(o, n->number, mark.seq);
         n->mark = mark;
         if (mark.seq > n->sent)
                 n->sent = mark.seq;
@@ -1134,7 +1188,7 @@ static int close_stream(struct outbox *o, uint64_t after, int64_t now_us, struct
                                           (unsigned long long)after);
         n->head = n->mark = end;
         n->head_bytes = n->mark_bytes = bytes;
-        undo_acks(o, after);
+        undo_acks(o, n->number, after);
         note_ack(o, n->number, after, now_us);
         write_now(o);
         return 0;
@@ -1152,7 +1206,7 @@ static struct stream_id forked_stream(const struct outbox *o, uint64_t after)
 
 int outbox_fork(struct outbox *o, uint64_t after, int64_t now_us, struct err *e)
 {
-        PRE(o->writing && after >= o->now.floor.seq && after <= o->now.head.seq);
+        PRE(o->writing && !o->older.number && after >= o->now.floor.seq && after <= o->now.head.seq);
         o->rewritten++;
         /* All reports from here on are the stream's, and they stay in order while they are moved. */
         size_t at = reports_from(file_of(o), o->now.number, after + 1);
@@ -1356,7 +1410,7 @@ static bool trim_one(struct file *f, int64_t number, struct floor *floor)
 
 static void write_floor(struct outbox *o, int64_t number, const struct floor *floor)
 {
-        struct outbox_now *n = &o->now;
+        struct outbox_now *n = number == o->older.number ? &o->older : &o->now;
         if (number != n->number)
                 n = &((struct stream *)change(file_of(o), STREAMS, (size_t)number - 1))->now;
         n->floor = floor->at;
@@ -1376,7 +1430,9 @@ static void forget_acks(struct file *f, int64_t number, uint64_t seq)
 static bool trim_stream(struct outbox *o, const struct due *d)
 {
         struct file *f = file_of(o);
-        const struct outbox_now *n = d->number == o->now.number ? &o->now : &stream_row(f, d->number)->now;
+        const struct outbox_now *n = d->number == o->now.number     ? &o->now
+                                     : d->number == o->older.number ? &o->older
+                                                                    : &stream_row(f, d->number)->now;
         struct floor floor = {n->floor, n->floor_bytes};
         size_t gone = 0;
         while (gone < TRIM_SLICE && floor.at.seq < d->seq && trim_one(f, d->number, &floor))
