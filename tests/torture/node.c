@@ -155,7 +155,12 @@ void ground_open(bool namespaces)
 
 void ground_close(void)
 {
-        node_shell(NULL, "umount -l %s/disk 2>/dev/null; rm -rf %s", ground.dir, ground.dir);
+        if (ground.disk != DISK_SHARED)
+                node_shell(NULL, "umount -l %s/disk", ground.dir);
+        if (ground.keep)
+                printf("kept: %s\n", ground.dir);
+        else
+                node_shell(NULL, "rm -rf %s", ground.dir);
         curl_global_cleanup();
 }
 

@@ -27,6 +27,7 @@ struct ground {
         char dir[NODE_PATH]; /* holds everything; set by ground_open */
         bool lines;          /* lines can be cut */
         enum ground_disk disk;
+        bool keep;      /* the folder outlasts the run */
         char poor[160]; /* why not all is possible; "" if it is */
 };
 
@@ -34,7 +35,7 @@ extern struct ground ground;
 
 /* Makes the folder, and namespaces if `namespaces` and they are to be had. Before any thread is started. */
 void ground_open(bool namespaces);
-void ground_close(void); /* removes the folder */
+void ground_close(void); /* removes the folder, unless it is to be kept */
 
 struct node {
         const char *name, *program;

@@ -26,13 +26,14 @@ enum {
         LOOK_MS = 10,          /* between two looks at what is awaited */
         ANSWER_MS = 20 * 1000, /* for an answer of a healed region */
         SLOW_MS = 10 * 1000,   /* longer than this an operator would wonder */
-        LOG_LINES = 3000,      /* of a program in a round: more is a flood */
+        LOG_LINES = 500,       /* of a program in a round: more is a flood */
 };
 
 static struct torture {
         uint64_t seed;
         unsigned cycles, round,
             renew;            /* cycles in all; between judgements; until disks are replaced by empty ones */
+        unsigned longest_ms;  /* a blow lasts */
         unsigned patience_ms; /* for the region to come back by itself */
         bool shared;          /* no namespaces even where they are to be had */
         char build[NODE_PATH], catalog_dir[NODE_PATH];
@@ -48,7 +49,8 @@ static struct torture {
         unsigned slow, restarts;
 } t = {.cycles = 100,
        .round = 5,
-       .renew = 250,
+       .renew = 100,
+       .longest_ms = 3000,
        .patience_ms = 60 * 1000,
        .build = TORTURE_BUILD,
        .catalog_dir = TORTURE_CATALOG};
@@ -250,7 +252,7 @@ static struct blow some_blow(struct seed *s)
                  other = (n + 1 + (unsigned)seed_below(s, PIPELINE_NODES - 1)) % PIPELINE_NODES;
         bool is_long = kind == BLOW_FREEZE || blow_facts[kind].need == LINE || blow_facts[kind].need == DISK;
         return (struct blow){(enum blow_kind)kind, &t.pipeline.nodes[n], &t.pipeline.nodes[other],
-                             is_long ? some_time(s, 100, 3000) : some_time(s, 0, 500)};
+                             is_long ? some_time(s, 100, t.longest_ms) : some_time(s, 0, 500)};
 }
 
 static void cycle(struct seed *s)
@@ -432,26 +434,28 @@ static void run(const struct catalog *c)
 
 static void usage(FILE *to)
 {
-        fputs("torture [--cycles N] [--seed N] [--round N] [--renew N] [--patience S] [--build DIR] "
-              "[--catalog DIR] [--shared]\n"
+        fputs("torture [--cycles N] [--seed N] [--round N] [--renew N] [--longest S] [--patience S] [--build "
+              "DIR] "
+              "[--catalog DIR] [--shared] [--keep]\n"
               "  --cycles    1 or 2 blows each (100)\n"
               "  --seed      of blows and reports; none: a new one\n"
               "  --round     cycles between judgements (5)\n"
-              "  --renew     cycles until everything begins anew on empty disks (250)\n"
+              "  --renew     cycles until everything begins anew on empty disks (100)\n"
+              "  --longest   seconds a blow lasts at most; most are far shorter (3)\n"
               "  --patience  seconds for the region to come back by itself (60)\n"
               "  --build     the programs to torture; default: those it was built with\n"
-              "  --shared    no namespaces: only what can be done without privileges\n",
+              "  --shared    no namespaces: only what can be done without privileges\n"
+              "  --keep      journal and logs in their folder, also when all is well\n",
               to);
 }
 
 static void options(int argc, char **argv)
 {
         static const struct option known[] = {
-            {"cycles", 1, NULL, 'c'},   {"seed", 1, NULL, 's'},
-            {"round", 1, NULL, 'r'},    {"renew", 1, NULL, 'n'},
-            {"patience", 1, NULL, 'p'}, {"build", 1, NULL, 'b'},
-            {"catalog", 1, NULL, 'k'},  {"shared", 0, NULL, 'a'},
-            {"help", 0, NULL, 'h'},     {0},
+            {"cycles", 1, NULL, 'c'},  {"seed", 1, NULL, 's'},     {"round", 1, NULL, 'r'},
+            {"renew", 1, NULL, 'n'},   {"patience", 1, NULL, 'p'}, {"build", 1, NULL, 'b'},
+            {"catalog", 1, NULL, 'k'}, {"shared", 0, NULL, 'a'},   {"longest", 1, NULL, 'l'},
+            {"keep", 0, NULL, 'e'},    {"help", 0, NULL, 'h'},     {0},
         };
         if (getrandom(&t.seed, sizeof t.seed, 0) < 0)
                 t.seed = (uint64_t)time(NULL);
@@ -467,15 +471,18 @@ static void options(int argc, char **argv)
                 case 'b': snprintf(t.build, sizeof t.build, "%s", optarg); break;
                 case 'k': snprintf(t.catalog_dir, sizeof t.catalog_dir, "%s", optarg); break;
                 case 'a': t.shared = true; break;
+                case 'l': t.longest_ms = (unsigned)n * 1000; break;
+                case 'e': ground.keep = true; break;
                 default: usage(o == 'h' ? stdout : stderr); exit(o == 'h' ? 0 : 2);
                 }
         }
-        if (t.cycles == 0 || t.round == 0 || t.renew == 0 || optind < argc) {
+        if (t.cycles == 0 || t.round == 0 || t.renew == 0 || t.longest_ms == 0 || optind < argc) {
                 usage(stderr);
                 exit(2);
         }
-        snprintf(t.command, sizeof t.command, "%.200s --seed %" PRIu64 " --cycles %u --round %u --renew %u%s",
-                 argv[0], t.seed, t.cycles, t.round, t.renew, t.shared ? " --shared" : "");
+        snprintf(t.command, sizeof t.command,
+                 "%.200s --seed %" PRIu64 " --cycles %u --round %u --renew %u --longest %u%s", argv[0],
+                 t.seed, t.cycles, t.round, t.renew, t.longest_ms / 1000, t.shared ? " --shared" : "");
 }
 
 static void interrupt(int signal)
