@@ -4,7 +4,7 @@
 # it drains while still more is handed in. Every total is that of a plain table, every figure for SQL is there, `sumu verify`
 # agrees; and an aggregator killed afterwards serves again at once. What it took is printed as a table, and held against the
 # bounds unless the programs carry sanitizers.
-. "$(dirname "$0")/../flow/lib.sh"
+. "$(dirname "$0")/measure.sh"
 FLOW_PATIENCE=1800
 seed=${SEED:-20260101}
 days=${DAYS:-1} reports=${REPORTS:-30} rows=348
@@ -12,26 +12,14 @@ echo "SEED=$seed DAYS=$days REPORTS=$reports"
 region "$source_tree/catalog/neimenggu"
 mapfile -t offices < <(awk -F, 'NR > 1 && $3 == "subtree" {print $1}' "$catalog/offices.csv")
 yesterday=$(TZ=Asia/Shanghai date -d yesterday +%F) # the last day of the outage, and of what is handed in later
-if ldd "$(command -v sumu-collector)" | grep -q asan; then sanitized=1; else sanitized=; fi
 
-now_ms() { echo $(($(date +%s%N) / 1000000)); }
-high_water() { awk '$1 == "VmHWM:" {printf "%d", $2}' "/proc/${pid_of[$1]}/status"; }          # name: KiB
-cpu_ms() { awk '{printf "%d", ($14 + $15) * 10}' "/proc/${pid_of[$1]}/stat"; }                    # name
 most() { local o; for o in "${offices[@]}"; do "$1" "$o"; echo; done | sort -n | tail -n 1; }     # function of an office
 sum() { local o; for o in "${offices[@]}"; do "$1" "$o"; echo; done | awk '{n += $1} END {print n}'; }
-mib() { awk -v k="$1" 'BEGIN {printf "%.1f", k / 1024}'; }
-seconds() { awk -v ms="$1" 'BEGIN {printf "%.2f", ms / 1000}'; }
-tell() { printf '| %-48s | %12s | %12s |\n' "$1" "$2" "${3:-}" >>"$dir/table"; } # what, measured, bound
-bounded() { # what, measured, most, unit: in the table, and held
-        tell "$1" "$2 $4" "$3 $4"
-        [ -n "$sanitized" ] || awk -v is="$2" -v may="$3" 'BEGIN {exit !(is <= may)}' || echo "$1: $2 $4 and not at most $3" >>"$dir/beyond"
-}
 
 # ---- days without a line
 fill() { # office
         outage_away "$catalog" "$dir/state/$1" "$1" $((seed + $1)) "$days" "$reports" $rows "$dir/stands-$1" >"$dir/away-$1"
 }
-PATH=$SUMU_BIN/tests/outage:$PATH
 began=$(now_ms)
 for o in "${offices[@]}"; do office "$o"; done
 for half in 0 1; do
@@ -151,5 +139,4 @@ tell "recalls" "$(metric aggregator sumu_recalls_total)"
 
 punctual aggregator sink "${offices[@]}"
 stop_all
-cat "$dir/table"
-[ ! -e "$dir/beyond" ] || fail "$(cat "$dir/beyond")"
+conclude
