@@ -422,7 +422,7 @@ static int commit_column(struct committing *c, const struct wire_column *column)
                 return rc;
         int32_t i = catalog_indicator(c->catalog, NONE, column->indicator);
         enum period_kind every = c->catalog->datasets[c->catalog->indicators[i].dataset].every;
-        if (!period_parse(column->period, &p) || !period_held(every, p, &p))
+        if (!period_parse(column->period, &p) || p.kind == PERIOD_SPAN || !period_held(every, p, &p))
                 return err_set(c->e, E_PEER, "a flush with totals of a period that is not held: %s",
                                column->period);
         if ((rc = period_add(s, p, column->period, c->e)) != 0)

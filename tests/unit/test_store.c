@@ -219,6 +219,20 @@ static void a_refused_flush_leaves_nothing(void **state)
         assert_int_equal(one(f, "SELECT count(*) FROM total WHERE region = 'ATOLL'"), 1);
 }
 
+/* Totals are kept of periods that have a place in the calendar; a span has none. */
+static void a_total_of_a_span_is_refused(void **state)
+{
+        struct fixture *f = *state;
+        struct cell cell = cell_of(10, EXACT);
+        struct period span;
+        resume(f);
+        assert_true(period_parse("2023-05-01/2023-06-30", &span));
+        gather_one(f, "2023-05", ACCEPTED, REPLACE, 10);
+        gather_total(&f->gather, "water.used", span, c->regions[0].code, &cell);
+        assert_int_equal(commit(f, f->store.term, 3000), E_PEER);
+        assert_int_equal(one(f, "SELECT count(*) FROM report_"), 0);
+}
+
 /* Rule 10: versions grow whatever the clock does, and go above what was heard of. */
 static void versions_only_grow(void **state)
 {
@@ -452,6 +466,7 @@ int main(void)
             TEST(poison_is_recorded),
             TEST(what_does_not_fit_is_refused_whole),
             TEST(a_refused_flush_leaves_nothing),
+            TEST(a_total_of_a_span_is_refused),
             TEST(versions_only_grow),
             TEST(reopened_it_goes_on),
             TEST(a_turn_is_given_again),
