@@ -102,6 +102,9 @@ static void greeting(struct downlink *d, const struct wire_greeting *g, const st
         d->state = DOWNLINK_ASKING;
         if (ev->stream && stream_same(ev->stream->id, d->stream))
                 stream_known(d, ev, todo);
+        else if (ev->crowded)
+                refuse(d, "streams", "the office has opened too many streams and sent nothing in them", 0,
+                       todo);
         else
                 todo->ask_stream = true;
 }

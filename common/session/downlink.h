@@ -59,9 +59,10 @@ struct downlink_event {
         const uint8_t *sign_public;     /* of the key the batch names, if it is this office's; else NULL */
         struct downlink_stream *stream; /* the stream this connection speaks of, if the store knows it */
         uint32_t last_turn;             /* the office's highest */
-        struct point taken;             /* of DOWNLINK_TAKEN */
-        const uint8_t *catalog;         /* digest of the one that counts */
-        uint64_t version;               /* of the store's last commit */
+        bool crowded;           /* HQ opens no further stream for this office: too many carry no report */
+        struct point taken;     /* of DOWNLINK_TAKEN */
+        const uint8_t *catalog; /* digest of the one that counts */
+        uint64_t version;       /* of the store's last commit */
         int64_t clock_us;
 };
 

@@ -15,9 +15,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What one office may take of HQ, however many connections it makes with its key: it can only be in its own
+ * way. */
 enum {
-        PEERS = 4096,                      /* connections remembered */
-        QUEUE_BYTES = 2 * DOWNLINK_WINDOW, /* of one connection: twice what an honest office has under way */
+        GUEST_PEERS = 8, /* connections remembered; who comes again leaves an old one behind */
+        GUEST_BYTES = 2 * DOWNLINK_WINDOW, /* waiting: twice what an honest office has under way */
+        GUEST_ASKS = 24,                   /* questions the sink has not answered yet */
+        GUEST_EMPTY = 16,                  /* streams that carry no report */
+        ASK_MS = 10 * 1000,                /* an answer that took longer is lost */
+        GAP_MS = 5 * 1000,                 /* between two notes of a gap, each a commit of the sink's */
         ALLOWED_DAYS = 2,                  /* clock difference, DESIGN.md section 3 */
         BELIEVED_DAYS = 400,               /* of versions that an office has heard, ahead of our clock */
 };
@@ -28,12 +34,19 @@ struct queued {
         uint8_t bytes[];
 };
 
+struct guest { /* an office that has spoken */
+        char office[CODE_MAX + 1];
+        size_t peers, queued_bytes, asked;
+        int64_t asked_ms, gap_ms; /* the last question or answer; when a gap may be noted again */
+};
+
 struct peer {
         struct hub_peer_name name;
+        struct guest *guest;
         struct downlink link;
         char refusal[24]; /* code, while refused */
         struct queued *first, **end;
-        size_t queued_bytes, queued;
+        size_t queued;
         int64_t heard_ms;
 };
 
@@ -48,6 +61,8 @@ struct hub {
         struct catalog *catalog;
         struct cube *cube;
         size_t budget;
+        struct guest **guests;
+        size_t n_guests;
         struct peer **peers;
         size_t n_peers, next_peer;
         struct downlink_stream **streams;
@@ -140,7 +155,7 @@ static void queue_pop(struct peer *p)
         p->first = q->next;
         if (!p->first)
                 p->end = &p->first;
-        p->queued_bytes -= q->n;
+        p->guest->queued_bytes -= q->n;
         p->queued--;
         free(q);
 }
@@ -153,7 +168,7 @@ static void queue_clear(struct peer *p)
 
 static bool queue_push(struct peer *p, const uint8_t *bytes, size_t n)
 {
-        if (n > QUEUE_BYTES - p->queued_bytes)
+        if (n > GUEST_BYTES - p->guest->queued_bytes)
                 return false;
         struct queued *q = malloc(sizeof *q + n);
         if (!q)
@@ -162,48 +177,109 @@ static bool queue_push(struct peer *p, const uint8_t *bytes, size_t n)
         memcpy(q->bytes, bytes, n);
         *p->end = q;
         p->end = &q->next;
-        p->queued_bytes += n;
+        p->guest->queued_bytes += n;
         p->queued++;
         return true;
 }
 
 static void peer_drop(struct hub *h, size_t at)
 {
-        queue_clear(h->peers[at]);
-        free(h->peers[at]);
+        struct peer *p = h->peers[at];
+        queue_clear(p);
+        p->guest->peers--;
+        free(p);
         h->peers[at] = h->peers[--h->n_peers];
 }
 
-static struct peer *peer_of(struct hub *h, const struct hub_peer_name *name, const char *office,
-                            int64_t now_ms)
+static struct guest *guest_of(struct hub *h, const char *office)
 {
-        size_t oldest = 0;
-        for (size_t i = 0; i < h->n_peers; i++) {
-                struct peer *p = h->peers[i];
-                if (p->name.n == name->n && memcmp(p->name.b, name->b, name->n) == 0 &&
-                    (strcmp(p->link.office, office) == 0 || PLANTED(IDENTITY_FROM_ROUTING_ID))) {
-                        p->heard_ms = now_ms;
-                        return p;
-                }
-                if (p->heard_ms < h->peers[oldest]->heard_ms)
-                        oldest = i;
-        }
-        if (h->n_peers == PEERS)
-                peer_drop(h, oldest);
+        for (size_t i = 0; i < h->n_guests; i++)
+                if (strcmp(h->guests[i]->office, office) == 0)
+                        return h->guests[i];
+        struct guest **v = realloc(h->guests, (h->n_guests + 1) * sizeof *v);
+        if (!v)
+                return NULL;
+        h->guests = v;
+        struct guest *g = calloc(1, sizeof *g);
+        if (!g)
+                return NULL;
+        memcpy(g->office, office, strlen(office) + 1);
+        return h->guests[h->n_guests++] = g;
+}
+
+static struct peer *peer_new(struct hub *h, const struct hub_peer_name *name, struct guest *g)
+{
+        struct peer **v = realloc(h->peers, (h->n_peers + 1) * sizeof *v);
+        if (!v)
+                return NULL;
+        h->peers = v;
         struct peer *p = calloc(1, sizeof *p);
         if (!p)
                 return NULL;
         p->name = *name;
+        p->guest = g;
         p->end = &p->first;
-        p->heard_ms = now_ms;
-        downlink_init(&p->link, office);
-        struct peer **v = realloc(h->peers, (h->n_peers + 1) * sizeof *v);
-        if (!v) {
-                free(p);
-                return NULL;
-        }
-        h->peers = v;
+        downlink_init(&p->link, g->office);
+        g->peers++;
         return h->peers[h->n_peers++] = p;
+}
+
+/* The connection; of an office that has too many the one not heard for longest is forgotten. */
+static struct peer *peer_of(struct hub *h, const struct hub_peer_name *name, const char *office,
+                            int64_t now_ms)
+{
+        struct guest *g = guest_of(h, office);
+        struct peer *p = NULL;
+        size_t oldest = h->n_peers;
+        for (size_t i = 0; g && !p && i < h->n_peers; i++) {
+                struct peer *q = h->peers[i];
+                if (q->guest != g && !PLANTED(IDENTITY_FROM_ROUTING_ID))
+                        continue;
+                if (q->name.n == name->n && memcmp(q->name.b, name->b, name->n) == 0)
+                        p = q;
+                else if (oldest == h->n_peers || q->heard_ms < h->peers[oldest]->heard_ms)
+                        oldest = i;
+        }
+        if (!p && g) {
+                if (g->peers == GUEST_PEERS)
+                        peer_drop(h, oldest);
+                p = peer_new(h, name, g);
+        }
+        if (p)
+                p->heard_ms = now_ms;
+        return p;
+}
+
+/* May the sink be asked one thing more on behalf of this office? A flood of questions must not stand between
+ * the other offices' reports and the store. */
+static bool guest_may_ask(struct hub *h, struct guest *g, int64_t now_ms)
+{
+        if (g->asked && now_ms - g->asked_ms >= ASK_MS)
+                g->asked = 0;
+        if (g->asked == GUEST_ASKS) {
+                h->counts.dropped++; /* the office asks again */
+                return false;
+        }
+        g->asked++;
+        g->asked_ms = now_ms;
+        return true;
+}
+
+static void guest_answered(struct hub *h, const char *office, int64_t now_ms)
+{
+        struct guest *g = guest_of(h, office);
+        if (!g || !g->asked)
+                return;
+        g->asked--;
+        g->asked_ms = now_ms;
+}
+
+static bool guest_is_crowded(const struct hub *h, const char *office)
+{
+        size_t empty = 0;
+        for (size_t i = 0; i < h->n_streams; i++)
+                empty += h->streams[i]->taken.seq == 0 && strcmp(h->streams[i]->office, office) == 0;
+        return empty >= GUEST_EMPTY;
 }
 
 /* A connection of the office is welcome. One that was refused is most often the same office's before
@@ -228,6 +304,7 @@ static struct downlink_todo peer_step(struct hub *h, struct peer *p, struct down
                                           : p->link.stream;
                 ev.stream = ev.stream ? ev.stream : stream_find(h, p->link.office, id);
                 ev.last_turn = last_turn(h, p->link.office);
+                ev.crowded = !ev.stream && guest_is_crowded(h, p->link.office);
         }
         ev.catalog = h->feed.catalog;
         ev.version = h->feed.version;
@@ -264,41 +341,55 @@ static void ask_catalog(struct hub *h, struct peer *p, const struct wire_catalog
 
 /* Questions of an office that only the store can answer; without a sink they fall through, the office asks
  * again. */
-static void pass_on(struct hub *h, struct peer *p, const struct downlink_todo *todo)
+static void ask_sink(struct hub *h, struct peer *p, const struct wire_message *m, struct hub_time now)
+{
+        if (guest_may_ask(h, p->guest, now.mono_ms))
+                send_sink(h, m);
+}
+
+static void note_gap(struct hub *h, struct peer *p, struct hub_time now)
+{
+        const struct downlink_stream *s = stream_find(h, p->link.office, p->link.stream);
+        struct wire_message m = {.kind = WIRE_GAP,
+                                 .gap = {.office = p->link.office,
+                                         .stream = p->link.stream,
+                                         .mark = s ? s->mark.seq : 0,
+                                         .floor = p->link.floor,
+                                         .floor_hash = p->link.floor_hash}};
+        if (now.mono_ms < p->guest->gap_ms)
+                return;
+        p->guest->gap_ms = now.mono_ms + GAP_MS;
+        send_sink(h, &m);
+}
+
+static void pass_on(struct hub *h, struct peer *p, const struct downlink_todo *todo, struct hub_time now)
 {
         if (todo->ask_catalog)
                 ask_catalog(h, p, &todo->catalog_ask);
         if (h->feed.state != FEED_READY)
                 return;
-        if (todo->ask_stream) {
-                struct wire_message m = {
-                    .kind = WIRE_STREAM_ASK,
-                    .stream = {.office = p->link.office, .stream = p->link.stream, .turn = p->link.turn}};
-                send_sink(h, &m);
-        }
-        for (size_t i = 0; i < todo->n_ask_verdicts; i++) {
-                struct wire_message m = {.kind = WIRE_VERDICTS_ASK,
-                                         .verdicts_ask = {.office = p->link.office,
-                                                          .stream = todo->ask_verdicts[i].stream,
-                                                          .from = todo->ask_verdicts[i].from}};
-                send_sink(h, &m);
-        }
-        if (todo->ask_hash) {
-                struct wire_message m = {
-                    .kind = WIRE_HASH_ASK,
-                    .hash = {.office = p->link.office, .stream = p->link.stream, .seq = todo->ask_seq}};
-                send_sink(h, &m);
-        }
-        if (todo->note_gap) {
-                const struct downlink_stream *s = stream_find(h, p->link.office, p->link.stream);
-                struct wire_message m = {.kind = WIRE_GAP,
-                                         .gap = {.office = p->link.office,
-                                                 .stream = p->link.stream,
-                                                 .mark = s ? s->mark.seq : 0,
-                                                 .floor = p->link.floor,
-                                                 .floor_hash = p->link.floor_hash}};
-                send_sink(h, &m);
-        }
+        if (todo->ask_stream)
+                ask_sink(
+                    h, p,
+                    &(struct wire_message){.kind = WIRE_STREAM_ASK,
+                                           .stream = {.office = p->link.office, .stream = p->link.stream}},
+                    now);
+        for (size_t i = 0; i < todo->n_ask_verdicts; i++)
+                ask_sink(h, p,
+                         &(struct wire_message){.kind = WIRE_VERDICTS_ASK,
+                                                .verdicts_ask = {.office = p->link.office,
+                                                                 .stream = todo->ask_verdicts[i].stream,
+                                                                 .from = todo->ask_verdicts[i].from}},
+                         now);
+        if (todo->ask_hash)
+                ask_sink(
+                    h, p,
+                    &(struct wire_message){
+                        .kind = WIRE_HASH_ASK,
+                        .hash = {.office = p->link.office, .stream = p->link.stream, .seq = todo->ask_seq}},
+                    now);
+        if (todo->note_gap)
+                note_gap(h, p, now);
 }
 
 /* ---- flushing */
@@ -558,7 +649,7 @@ static void peers_step(struct hub *h, struct downlink_event ev, struct hub_time 
 {
         for (size_t i = 0; i < h->n_peers; i++) {
                 struct downlink_todo todo = peer_step(h, h->peers[i], ev, now);
-                pass_on(h, h->peers[i], &todo);
+                pass_on(h, h->peers[i], &todo, now);
         }
 }
 
@@ -572,6 +663,8 @@ static void forget(struct hub *h, struct hub_time now)
         h->cube = NULL;
         for (size_t i = 0; i < h->n_peers; i++)
                 queue_clear(h->peers[i]);
+        for (size_t i = 0; i < h->n_guests; i++)
+                h->guests[i]->asked = 0;
         peers_step(h, (struct downlink_event){.kind = DOWNLINK_FORGET}, now);
 }
 
@@ -597,7 +690,7 @@ static void ready(struct hub *h, struct hub_time now)
                 if (s)
                         todo = peer_step(h, p, (struct downlink_event){.kind = DOWNLINK_STREAM, .stream = s},
                                          now);
-                pass_on(h, p, &todo);
+                pass_on(h, p, &todo, now);
         }
         tell(h, HUB_TELLS, "ready", NULL, h->feed.term);
 }
@@ -774,7 +867,7 @@ static void stream_is(struct hub *h, const struct wire_stream *w, struct hub_tim
                                 continue;
                         struct downlink_event ev = {.kind = DOWNLINK_STREAM, .stream = own};
                         struct downlink_todo todo = peer_step(h, p, ev, now);
-                        pass_on(h, p, &todo);
+                        pass_on(h, p, &todo, now);
                 }
         }
 }
@@ -818,6 +911,9 @@ void hub_free(struct hub *h)
         while (h->n_peers)
                 peer_drop(h, 0);
         free(h->peers);
+        while (h->n_guests)
+                free(h->guests[--h->n_guests]);
+        free(h->guests);
         streams_clear(h);
         free(h->streams);
         gather_close(&h->gather);
@@ -854,7 +950,7 @@ void hub_office(struct hub *h, struct hub_time now, const struct hub_peer_name *
                 }
                 struct downlink_todo todo =
                     peer_step(h, p, (struct downlink_event){.kind = DOWNLINK_MESSAGE, .message = &m}, now);
-                pass_on(h, p, &todo);
+                pass_on(h, p, &todo, now);
         }
         pump(h, now);
 }
@@ -872,9 +968,18 @@ void hub_sink(struct hub *h, struct hub_time now, const struct wire_bytes *frame
         }
         switch (m.kind) {
         case WIRE_RECALLED: recalled(h, &m.recalled, frames + 1, n - 1, now); break;
-        case WIRE_STREAM_IS: stream_is(h, &m.stream, now); break;
-        case WIRE_VERDICTS: answer_office(h, m.verdicts.office, m.verdicts.stream, &m, true); break;
-        case WIRE_HASH_IS: answer_office(h, m.hash.office, m.hash.stream, &m, false); break;
+        case WIRE_STREAM_IS:
+                guest_answered(h, m.stream.office, now.mono_ms);
+                stream_is(h, &m.stream, now);
+                break;
+        case WIRE_VERDICTS:
+                guest_answered(h, m.verdicts.office, now.mono_ms);
+                answer_office(h, m.verdicts.office, m.verdicts.stream, &m, true);
+                break;
+        case WIRE_HASH_IS:
+                guest_answered(h, m.hash.office, now.mono_ms);
+                answer_office(h, m.hash.office, m.hash.stream, &m, false);
+                break;
         default:
                 feed_do(h, &(struct feed_event){.kind = FEED_MESSAGE, .now_ms = now.mono_ms, .message = &m},
                         now);
