@@ -62,13 +62,19 @@ static void fill_report(struct report *r, const struct catalog *c, uint32_t offi
 {
         const struct dataset *d = &c->datasets[r->dataset];
         r->facts = facts;
-        for (uint32_t region = 0; region < c->n_regions; region++)
-                for (uint32_t i = 0; i < d->n_indicators && r->n < REPORT_ROWS; i++)
-                        if (catalog_in_scope(c, office, region) && c->regions[region].children == 0 &&
-                            counts(&c->indicators[d->indicators[i]]))
-                                facts[r->n++] = (struct fact){.value = (int64_t)(r->n * 7919 % 5000),
-                                                              .region = region,
-                                                              .indicator = (uint16_t)d->indicators[i]};
+        for (uint32_t region = 0; region < c->n_regions; region++) {
+                if (!catalog_in_scope(c, office, region) || c->regions[region].children)
+                        continue;
+                for (uint32_t i = 0; i < d->n_indicators && r->n < REPORT_ROWS; i++) {
+                        uint32_t indicator = d->indicators[i];
+                        if (!counts(&c->indicators[indicator]))
+                                continue;
+                        facts[r->n] = (struct fact){.value = (int64_t)(r->n * 7919 % 5000),
+                                                    .region = region,
+                                                    .indicator = (uint16_t)indicator};
+                        r->n++;
+                }
+        }
         facts_sort(facts, r->n);
 }
 
