@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
@@ -227,6 +228,31 @@ static int lock_writer(struct db *d, const char *path, struct err *e)
         return 0;
 }
 
+/* A backup came back, and the write-ahead log of the file it replaces still lies beside it: SQLite would lay
+ * the one over the other, without a word. Our own file has its journal mode in its header (bytes 18 and 19,
+ * "file format": 2 is WAL) before a log is begun; what VACUUM INTO wrote has 1 there. */
+static int check_log(const char *path, struct err *e)
+{
+        enum { HEADER = 20, WRITE_FORMAT = 18, LEGACY = 1 };
+        char log[PATH_MAX];
+        unsigned char header[HEADER] = {0};
+        struct stat s;
+        snprintf(log, sizeof log, "%s-wal", path);
+        if (stat(log, &s) != 0 || s.st_size == 0)
+                return 0;
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        ssize_t n = fd < 0 ? -1 : read(fd, header, sizeof header);
+        if (fd >= 0)
+                close(fd);
+        if (n < (ssize_t)sizeof header || header[WRITE_FORMAT] != LEGACY)
+                return 0;
+        return err_set(
+            e, E_DENIED,
+            "%s was put in the place of another file, whose log %s still lies there: move that away, "
+            "and %s-shm",
+            path, log, path);
+}
+
 /* Ours, or empty. A file of another program is not touched. */
 static int check_application(struct db *d, struct err *e)
 {
@@ -315,6 +341,8 @@ int db_open_writer(struct db *d, const char *path, const char *const *migrations
         int code = check_file_system(path, e);
         if (code == 0)
                 code = lock_writer(d, path, e);
+        if (code == 0)
+                code = check_log(path, e);
         if (code == 0)
                 code = open_handle(d, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, e);
         if (code == 0)

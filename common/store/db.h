@@ -41,8 +41,8 @@ struct db {
 };
 
 /* Migration i brings the schema from version i to i + 1, all in one transaction; a file with a higher version
- * than n_migrations is refused by name (E_VERSION), so is a file that is not Sumu's. On refusal *d is closed.
- */
+ * than n_migrations is refused by name (E_VERSION), so is a file that is not Sumu's. A backup beside the log
+ * of the file it replaces is refused, too (E_DENIED). On refusal *d is closed. */
 int db_open_writer(struct db *d, const char *path, const char *const *migrations, size_t n_migrations,
                    const char *const *sql, size_t n_sql, struct err *e);
 

@@ -364,6 +364,44 @@ static void survives_a_kill(void **state)
         db_close(&d);
 }
 
+static void unlink_beside(const char *end)
+{
+        char name[80];
+        snprintf(name, sizeof name, "%s%s", path, end);
+        assert_int_equal(unlink(name), 0);
+}
+
+/* A backup put in the place of a file whose writer was killed: the log that is left is not the backup's. */
+static void refuses_anothers_log(void **state)
+{
+        (void)state;
+        char backup[80], sql[120];
+        snprintf(backup, sizeof backup, "%s/backup", folder);
+        snprintf(sql, sizeof sql, "VACUUM INTO '%s'", backup);
+        pid_t child = fork();
+        if (child == 0) {
+                struct db d;
+                open_writer(&d);
+                put(&d, "first");
+                sqlite3_exec(d.handle, sql, NULL, NULL, NULL);
+                put(&d, "second");
+                kill(getpid(), SIGKILL);
+        }
+        waitpid(child, NULL, 0);
+        struct db d;
+        assert_int_equal(rename(backup, path), 0);
+        assert_int_equal(db_open_writer(&d, path, migrations, 2, statements, STATEMENTS, &e), E_DENIED);
+        assert_non_null(strstr(e.text, "a.db-wal"));
+        unlink_beside("-wal");
+        unlink_beside("-shm");
+        open_writer(&d);
+        assert_int_equal(count(&d), 1);
+        db_close(&d);
+        open_writer(&d);
+        assert_int_equal(count(&d), 1);
+        db_close(&d);
+}
+
 static void refuses_network_file_systems(void **state)
 {
         (void)state;
@@ -386,6 +424,7 @@ int main(void)
             cmocka_unit_test_teardown(stops_a_long_read, wipe),
             cmocka_unit_test_teardown(can_be_read_without_its_writer, wipe),
             cmocka_unit_test_teardown(survives_a_kill, wipe),
+            cmocka_unit_test_teardown(refuses_anothers_log, wipe),
             cmocka_unit_test(refuses_network_file_systems),
         };
         return cmocka_run_group_tests(tests, begin, end);
