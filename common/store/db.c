@@ -303,6 +303,39 @@ static int migrate(struct db *d, const char *const *migrations, size_t n, struct
         return code;
 }
 
+static sqlite3_file *log_of(const struct db *d)
+{
+        sqlite3_file *wal = NULL;
+        sqlite3_file_control(d->handle, "main", SQLITE_FCNTL_JOURNAL_POINTER, (void *)&wal);
+        return wal && wal->pMethods ? wal : NULL;
+}
+
+/* A folder that may not be read, or cannot be synced at all, is left as SQLite leaves it. */
+static int sync_folder(const char *path, struct err *e)
+{
+        char copy[PATH_MAX];
+        snprintf(copy, sizeof copy, "%s", path);
+        const char *folder = dirname(copy);
+        int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        int failed = fd < 0 || fsync(fd) != 0 ? errno : 0;
+        if (fd >= 0)
+                close(fd);
+        if (failed == 0 || failed == EACCES || failed == EINVAL)
+                return 0;
+        return err_set(e, E_IO, "%s: %s", folder, strerror(failed));
+}
+
+/* A predecessor that was killed may have written what it had no time to sync. We see it, and whoever asks is
+ * told of it without another commit (an answer given again, a file found again); so it is made safe first,
+ * and so are the names of the files, if it was killed while it made them. */
+static int secure_what_is_seen(struct db *d, const char *path, struct err *e)
+{
+        sqlite3_file *wal = log_of(d);
+        if (wal && wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL) != SQLITE_OK)
+                return err_set(e, E_IO, "%s: its log could not be synced", path_of(d));
+        return sync_folder(path, e);
+}
+
 static int open_handle(struct db *d, const char *path, int flags, struct err *e)
 {
         int rc = sqlite3_open_v2(path, &d->handle, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
@@ -353,6 +386,8 @@ int db_open_writer(struct db *d, const char *path, const char *const *migrations
                 code = keep_wal(d, e);
         if (code == 0)
                 code = migrate(d, migrations, n_migrations, e);
+        if (code == 0)
+                code = secure_what_is_seen(d, path, e);
         if (code == 0)
                 code = table_of_statements(d, sql, n_sql, e);
         if (code < 0)
@@ -520,10 +555,9 @@ int db_checkpoint(struct db *d, bool truncate, struct err *e)
 /* Of the file SQLite writes to, whatever stands under that name by now. */
 int64_t db_wal_bytes(const struct db *d)
 {
-        sqlite3_file *wal = NULL;
+        sqlite3_file *wal = log_of(d);
         sqlite3_int64 size = 0;
-        sqlite3_file_control(d->handle, "main", SQLITE_FCNTL_JOURNAL_POINTER, (void *)&wal);
-        return wal && wal->pMethods && wal->pMethods->xFileSize(wal, &size) == SQLITE_OK ? size : 0;
+        return wal && wal->pMethods->xFileSize(wal, &size) == SQLITE_OK ? size : 0;
 }
 
 /* Binding fails for want of memory, a number out of range or a statement in use: the last two are ours. */

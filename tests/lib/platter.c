@@ -472,7 +472,6 @@ void platter_copy(struct platter *to, const struct platter *from)
         begin_life(to, from, &files);
 }
 
-/* What programs see, and of it what is not safe yet. */
 static struct file *file_copy(const struct file *f)
 {
         struct file *copy = file_new();
@@ -483,23 +482,12 @@ static struct file *file_copy(const struct file *f)
         return copy;
 }
 
-static void names_copy(struct platter *to, const struct platter *from, const struct name *n)
-{
-        struct file *copy = file_copy(n->file);
-        const char *path = moved(to, from, n->path);
-        names_add(&to->seen, 0, path, copy);
-        if (names_find(&from->safe, n->path))
-                names_add(&to->safe, 0, path, copy);
-        else
-                names_add(&to->changes, n->order, path, copy);
-}
-
 void platter_after_kill(struct platter *to, const struct platter *from)
 {
-        struct names none = {0};
-        begin_life(to, from, &none);
+        struct names files = {0};
         for (size_t i = 0; i < from->seen.n; i++)
-                names_copy(to, from, &from->seen.v[i]);
+                names_add(&files, 0, from->seen.v[i].path, file_copy(from->seen.v[i].file));
+        begin_life(to, from, &files);
         to->order = from->order;
         to->synced = from->synced;
 }

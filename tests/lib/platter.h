@@ -64,8 +64,8 @@ void platter_on(struct platter *p, enum platter_device d, enum platter_fate f, u
 void platter_after_cut(struct platter *to, const struct platter *from, enum platter_device d,
                        enum platter_fate f, uint64_t seed);
 
-/* Makes `to` what `from` would be if only its programs were killed: they see what was seen, and what was not
- * synced still is not. Names that were deleted and not synced are gone for good, as they mostly are. */
+/* Makes `to` what `from` would be if only its programs were killed: they see what was seen, and bytes that
+ * were not synced still are not. Names count as safe: db.c syncs the real folder when it opens a file. */
 void platter_after_kill(struct platter *to, const struct platter *from);
 
 /* Makes `to` a copy of what programs see on `from`, all of it safe: a backup, or its restoring. */

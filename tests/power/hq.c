@@ -331,7 +331,7 @@ static int ask(struct store *s, const struct clerk *k, struct err *e)
 
 static int note_gap(struct store *s, int64_t now_us, struct err *e)
 {
-        struct wire_stream w;
+        struct wire_stream w = {0};
         const struct clerk *k = &plan.clerks[0];
         int code = store_stream(s, k->code, k->stream.id, now_us, &w, e);
         struct wire_gap g = {.office = k->code, .stream = k->stream.id, .mark = w.seq, .floor = w.seq + GAP};
@@ -346,7 +346,7 @@ static int step_store(void *at, size_t step, struct err *e)
         const struct catalog *c = catalog_at(step);
         const struct clerk *k = &plan.clerks[a->n < OFFICES ? a->n : 0];
         int64_t now_us = start_us + (int64_t)step * 1000000;
-        struct wire_stream w;
+        struct wire_stream w = {0};
         uint64_t from, to;
         switch (a->kind) {
         case CATALOG: return take_catalog(s, a->n, now_us, e);

@@ -2,8 +2,8 @@
  *
  * The plan is made by a model of arrays and loops: which reports there are, in which stream and state, which
  * requests and files are remembered. It is kept as it stood before every step, and `agree` compares it with
- * what the outbox's verbs say. The stream made in step i is named i + 2 in all its bytes, that of a new file
- * 1: so the model knows the names of streams. */
+ * what the outbox's verbs say. Random bytes are foreseeable: the stream of a new file has 1 in all its bytes,
+ * one that a fork draws in step i has i + 2. */
 #include "collector/outbox.h"
 #include "lib/law.h"
 #include "scene.h"
@@ -44,6 +44,7 @@ struct act {
 
 struct kept { /* a report, as the model has it */
         size_t id;
+        struct hash hash;
         int stream;
         uint64_t seq;
         int form;
@@ -57,7 +58,8 @@ struct model {
         size_t n;   /* in the order of (stream, seq) */
         size_t ids; /* given so far */
         int n_streams;
-        uint8_t names[STREAMS];
+        struct stream_id streams[STREAMS];
+        struct hash hash[STREAMS]; /* at the head */
         uint64_t head[STREAMS], floor[STREAMS], acked[STREAMS];
         uint64_t mark, sent;
         bool request[REQUESTS], file[FILES], untold[FILES];
@@ -80,17 +82,70 @@ static int newest(const struct model *m)
 
 /* ---- the model */
 
+static const int64_t start_us = INT64_C(1695110400) * 1000000, hour_us = INT64_C(3600) * 1000000;
+
+static struct stream_id stream_named(uint8_t name)
+{
+        struct stream_id s;
+        memset(s.b, name, sizeof s.b);
+        return s;
+}
+
+static void form_names(int form, const char **dataset, char period[PERIOD_TEXT])
+{
+        static const char *const datasets[] = {"gunexp", "lawinsp", "scipop"};
+        *dataset = datasets[form % 3];
+        snprintf(period, PERIOD_TEXT, "2023-09-%02d", 1 + form / 3);
+}
+
+static size_t payload_of(size_t id, uint8_t out[PAYLOAD])
+{
+        struct seed s = seed_from(id);
+        size_t n = id % 11 == 10 ? PAYLOAD : id % 5 == 4 ? 0 : 20 + id % 300;
+        for (size_t i = 0; i < n; i++)
+                out[i] = (uint8_t)seed_next(&s);
+        return n;
+}
+
+static void envelope_of(size_t id, int form, uint8_t payload[PAYLOAD], char period[PERIOD_TEXT],
+                        struct envelope *r)
+{
+        *r = (struct envelope){.submitted_at = start_us + (int64_t)id,
+                               .catalog = {(uint8_t)id},
+                               .action = (enum action)(id % 3),
+                               .payload = payload,
+                               .payload_n = payload_of(id, payload),
+                               .period = period};
+        form_names(form, &r->dataset, period);
+}
+
+static void model_queue(struct model *m, struct kept *r)
+{
+        uint8_t payload[PAYLOAD];
+        char period[PERIOD_TEXT];
+        struct envelope e;
+        int to = newest(m);
+        envelope_of(r->id, r->form, payload, period, &e);
+        r->stream = to;
+        r->seq = ++m->head[to];
+        r->hash = m->hash[to] = chain_next("150200", m->streams[to], r->seq, m->hash[to], &e);
+}
+
+static void model_stream(struct model *m, struct stream_id id)
+{
+        m->streams[m->n_streams] = id;
+        m->hash[m->n_streams++] = chain_start("150200", id);
+}
+
 static void model_add(struct model *m, struct act *a, size_t n, int file)
 {
         a->first = m->ids;
         a->n = n;
         for (size_t i = 0; i < n; i++) {
                 size_t id = m->ids++;
-                m->reports[m->n++] = (struct kept){.id = id,
-                                                   .stream = newest(m),
-                                                   .seq = ++m->head[newest(m)],
-                                                   .form = (int)(id * 7 % FORMS),
-                                                   .file = file};
+                struct kept *r = &m->reports[m->n++];
+                *r = (struct kept){.id = id, .form = (int)(id * 7 % FORMS), .file = file};
+                model_queue(m, r);
         }
 }
 
@@ -137,26 +192,31 @@ static void model_settle(struct model *m, struct act *a, size_t step)
         m->settled[a->form] = (int)step + 1;
 }
 
+/* What was refused is asked anew; what was accepted and settled is counted already. */
 static void model_fork(struct model *m, uint64_t after, size_t step)
 {
-        int from = newest(m), to = m->n_streams++;
-        m->names[to] = (uint8_t)(step + 2);
+        int from = newest(m);
+        struct stream_id next = stream_named((uint8_t)(step + 2));
+        for (size_t i = 0; i < m->n; i++)
+                if (m->reports[i].stream == from && m->reports[i].seq == after + 1)
+                        next = chain_fork("150200", m->streams[from], after, m->reports[i].hash);
+        model_stream(m, next);
         for (size_t i = 0; i < m->n; i++) {
                 struct kept *r = &m->reports[i];
                 if (r->stream != from || r->seq <= after)
                         continue;
-                r->stream = to;
-                r->seq = ++m->head[to];
+                model_queue(m, r);
+                r->settled &= !r->decided || r->verdict == ACCEPTED;
                 r->decided = false;
         }
         m->head[from] = m->acked[from] = after;
         m->mark = m->sent = 0;
 }
 
-static bool file_waits(const struct model *m, int file)
+static bool file_has_reports(const struct model *m, int file)
 {
         for (size_t i = 0; i < m->n; i++)
-                if (m->reports[i].file == file && !m->reports[i].decided)
+                if (m->reports[i].file == file)
                         return true;
         return false;
 }
@@ -177,7 +237,7 @@ static void model_trim(struct model *m)
         m->n = left;
         memset(m->request, 0, sizeof m->request);
         for (int i = 0; i < m->n_files; i++)
-                m->file[i] &= m->untold[i] || file_waits(m, i);
+                m->file[i] &= m->untold[i] || file_has_reports(m, i);
 }
 
 static void model_mark(struct model *m, uint64_t seq)
@@ -248,7 +308,7 @@ static void make_plan(void)
         if (plan.made)
                 return;
         plan.made = true;
-        plan.models[0] = (struct model){.n_streams = 1, .names = {FIRST_STREAM}};
+        model_stream(&plan.models[0], stream_named(FIRST_STREAM));
         for (size_t i = 0; i < STEPS; i++) {
                 plan.acts[i].kind = kind_of(i);
                 plan.models[i + 1] = plan.models[i];
@@ -258,46 +318,9 @@ static void make_plan(void)
 
 /* ---- carried out on the outbox */
 
-static const int64_t start_us = INT64_C(1695110400) * 1000000, hour_us = INT64_C(3600) * 1000000;
-
 static int64_t now_at(size_t step)
 {
         return start_us + (int64_t)step * hour_us;
-}
-
-static struct stream_id stream_named(uint8_t name)
-{
-        struct stream_id s;
-        memset(s.b, name, sizeof s.b);
-        return s;
-}
-
-static void form_names(int form, const char **dataset, char period[PERIOD_TEXT])
-{
-        static const char *const datasets[] = {"gunexp", "lawinsp", "scipop"};
-        *dataset = datasets[form % 3];
-        snprintf(period, PERIOD_TEXT, "2023-09-%02d", 1 + form / 3);
-}
-
-static size_t payload_of(size_t id, uint8_t out[PAYLOAD])
-{
-        struct seed s = seed_from(id);
-        size_t n = id % 11 == 10 ? PAYLOAD : id % 5 == 4 ? 0 : 20 + id % 300;
-        for (size_t i = 0; i < n; i++)
-                out[i] = (uint8_t)seed_next(&s);
-        return n;
-}
-
-static void envelope_of(size_t id, int form, uint8_t payload[PAYLOAD], char period[PERIOD_TEXT],
-                        struct envelope *r)
-{
-        *r = (struct envelope){.submitted_at = start_us + (int64_t)id,
-                               .catalog = {(uint8_t)id},
-                               .action = (enum action)(id % 3),
-                               .payload = payload,
-                               .payload_n = payload_of(id, payload),
-                               .period = period};
-        form_names(form, &r->dataset, period);
 }
 
 static int add_reports(struct outbox *o, const struct act *a, int64_t file, struct err *e)
@@ -375,8 +398,7 @@ static int keep_verdicts(struct outbox *o, const struct model *before, size_t st
                                          .reasons = bad ? &why : NULL,
                                          .n_reasons = bad};
                 int64_t form;
-                code = outbox_keep_verdict(o, stream_named(before->names[r->stream]), &v, now_at(step), &form,
-                                           e);
+                code = outbox_keep_verdict(o, before->streams[r->stream], &v, now_at(step), &form, e);
         }
         return code == 1 ? 0 : code == 0 ? err_set(e, E_MISSING, "a report that waits is not held") : code;
 }
@@ -501,7 +523,7 @@ static bool compare_report(void *ctx, const struct outbox_report *got)
         struct comparing *c = ctx;
         assert_true(c->left > 0);
         const struct kept *r = &c->m->reports[--c->left];
-        assert_true(stream_same(got->stream, stream_named(c->m->names[r->stream])));
+        assert_true(stream_same(got->stream, c->m->streams[r->stream]));
         assert_int_equal(got->seq, r->seq);
         assert_int_equal(got->extra.rows, r->id);
         assert_int_equal(got->state, state_of(c->m, r));
@@ -527,7 +549,7 @@ static void agree_on_stream(struct outbox *o, const struct model *m)
         struct point head = {0};
         size_t i = 0;
         uint64_t after = m->floor[newest(m)], bytes = 0;
-        struct stream_id stream = stream_named(m->names[newest(m)]);
+        struct stream_id stream = m->streams[newest(m)];
         while (i < m->n && m->reports[i].stream < newest(m))
                 i++;
         do {
