@@ -50,7 +50,7 @@ void disk_on(struct disk *d);
 /* A backup of the file as it is now (never of a transaction under way); NULL: there is no file. */
 void *disk_save(struct disk *d);
 void disk_restore(struct disk *d, const void *backup); /* NULL: the file is gone */
-void disk_discard(struct disk *d, void *backup);
+void disk_discard(void *backup);
 
 /* ---- for the models */
 

@@ -50,22 +50,40 @@ void disk_on(struct disk *d)
         d->off = false; /* each transaction was decided when it ended */
 }
 
+struct saved { /* a backup knows whose image it is: it may be put on another disk */
+        const struct disk_image *kind;
+        void *image;
+};
+
 void *disk_save(struct disk *d)
 {
-        return d->image ? d->kind->copy(d->image) : NULL;
+        if (!d->image)
+                return NULL;
+        struct saved *s = malloc(sizeof *s);
+        PRE(s);
+        *s = (struct saved){d->kind, d->kind->copy(d->image)};
+        return s;
 }
 
 void disk_restore(struct disk *d, const void *backup)
 {
+        const struct saved *s = backup;
         if (d->image)
                 d->kind->release(d->image);
-        d->image = backup ? d->kind->copy(backup) : NULL;
+        d->image = NULL;
+        if (!s)
+                return;
+        d->kind = s->kind;
+        d->image = s->kind->copy(s->image);
 }
 
-void disk_discard(struct disk *d, void *backup)
+void disk_discard(void *backup)
 {
-        if (backup)
-                d->kind->release(backup);
+        struct saved *s = backup;
+        if (!s)
+                return;
+        s->kind->release(s->image);
+        free(s);
 }
 
 struct disk_answer disk_commit(struct disk *d)

@@ -942,7 +942,10 @@ int outbox_batch(struct outbox *o, uint64_t after, size_t bytes, struct arena *a
                  struct point *head, struct err *e)
 {
         enum { LEAST = 40, MOST = 4096 }; /* as in outbox.c */
+        uint64_t held = spoken(o)->head.seq > after ? spoken(o)->head.seq - after : 0;
         size_t cap = bytes / LEAST + 1 < MOST ? bytes / LEAST + 1 : MOST;
+        if (held < cap)
+                cap = held ? (size_t)held : 1; /* room is zeroed before it is given */
         struct envelope *v = arena_alloc(a, cap * sizeof *v);
         *b = (struct wire_batch){.stream = spoken(o)->stream, .first = after + 1, .reports = v};
         if (!v)
