@@ -21,13 +21,6 @@ void downlink_init(struct downlink *d, const char *office)
         memcpy(d->office, office, strlen(office) + 1);
 }
 
-void downlink_hashes(const char *office, const struct wire_batch *b, struct hash *hashes)
-{
-        struct hash h = b->previous;
-        for (size_t i = 0; i < b->n; i++)
-                hashes[i] = h = chain_next(office, b->stream, b->first + i, h, &b->reports[i]);
-}
-
 static struct wire_mark mark_of(const struct downlink_event *ev)
 {
         const struct point *safe = PLANTED(ACK_BEFORE_COMMIT) ? &ev->stream->taken : &ev->stream->mark;
@@ -130,6 +123,8 @@ static void batch(struct downlink *d, const struct wire_batch *b, const struct d
         struct hash h = b->previous;
         for (size_t i = 0; i < b->n; i++) {
                 h = chain_next(d->office, b->stream, b->first + i, h, &b->reports[i]);
+                if (ev->hashes)
+                        ev->hashes[i] = h;
                 if (b->first + i == taken->seq)
                         shared = hash_same(h, taken->hash);
         }

@@ -56,7 +56,9 @@ enum downlink_event_kind {
 struct downlink_event {
         enum downlink_event_kind kind;
         const struct wire_message *message;
-        const uint8_t *sign_public;     /* of the key the batch names, if it is this office's; else NULL */
+        const uint8_t *sign_public; /* of the key the batch names, if it is this office's; else NULL */
+        struct hash
+            *hashes; /* room for one a report of the batch: the chain's, if it is to be taken; or NULL */
         struct downlink_stream *stream; /* the stream this connection speaks of, if the store knows it */
         uint32_t last_turn;             /* the office's highest */
         bool crowded;           /* HQ opens no further stream for this office: too many carry no report */
@@ -87,9 +89,6 @@ struct downlink_todo {
 
 void downlink_init(struct downlink *d, const char *office);
 void downlink_step(struct downlink *d, const struct downlink_event *ev, struct downlink_todo *todo);
-
-/* The chain's hashes of a batch's reports, hashes[0] for the first; n of them. */
-void downlink_hashes(const char *office, const struct wire_batch *b, struct hash *hashes);
 
 void downlink_trace(const struct downlink *d, const struct downlink_todo *todo, struct text *out);
 

@@ -547,7 +547,7 @@ static void take_one(struct hub *h, uint32_t office, struct downlink_stream *s, 
 
 /* Judges and folds the new reports of a proven batch. false: something has to be recalled first; nothing was
  * changed. */
-static bool batch_take(struct hub *h, struct peer *p, const struct wire_batch *b,
+static bool batch_take(struct hub *h, struct peer *p, const struct wire_batch *b, const struct hash *hashes,
                        const struct downlink_todo *todo, struct hub_time now)
 {
         struct downlink_stream *s = stream_find(h, p->link.office, b->stream);
@@ -555,8 +555,7 @@ static bool batch_take(struct hub *h, struct peer *p, const struct wire_batch *b
         size_t n = b->n - todo->take_from;
         const struct envelope *reports = b->reports + todo->take_from;
         struct candidate *v = calloc(n, sizeof *v);
-        struct hash *hashes = calloc(b->n, sizeof *hashes);
-        POST(s && v && hashes);
+        POST(s && v);
         for (size_t i = 0; i < n; i++) {
                 if (office < 0)
                         reasons_add(&v[i].why, REASON_FOREIGN_DATASET, 0, NULL, reports[i].dataset,
@@ -576,7 +575,6 @@ static bool batch_take(struct hub *h, struct peer *p, const struct wire_batch *b
         }
         if (need == NEED_NOTHING) {
                 uint32_t step = gather_step(&h->gather, s);
-                downlink_hashes(p->link.office, b, hashes);
                 for (size_t i = 0; i < n; i++)
                         take_one(h, (uint32_t)office, s, step, &v[i], &reports[i],
                                  b->first + todo->take_from + i, hashes[todo->take_from + i], now);
@@ -591,7 +589,6 @@ static bool batch_take(struct hub *h, struct peer *p, const struct wire_batch *b
                     now);
         }
         candidates_close(v, n);
-        free(hashes);
         return need == NEED_NOTHING;
 }
 
@@ -607,10 +604,13 @@ static bool peer_take(struct hub *h, struct peer *p, struct hub_time now)
         }
         struct downlink_event ev = {.kind = DOWNLINK_MESSAGE,
                                     .message = &m,
-                                    .sign_public =
-                                        h->host.sign_key(h->host.ctx, p->link.office, m.batch.key)};
+                                    .sign_public = h->host.sign_key(h->host.ctx, p->link.office, m.batch.key),
+                                    .hashes = calloc(m.batch.n + 1, sizeof *ev.hashes)};
+        POST(ev.hashes);
         struct downlink_todo todo = peer_step(h, p, ev, now);
-        if (todo.take && !batch_take(h, p, &m.batch, &todo, now))
+        bool waits = todo.take && !batch_take(h, p, &m.batch, ev.hashes, &todo, now);
+        free(ev.hashes);
+        if (waits)
                 return false;
         if (p->first) /* a refusal has emptied the queue */
                 queue_pop(p);

@@ -111,16 +111,13 @@ static void accept_report(struct hq *h, struct hq_stream *s, uint64_t seq, struc
 
 static void step(struct hq *h, struct downlink_event ev);
 
-static void take(struct hq *h, const struct wire_batch *b, const struct downlink_todo *todo)
+static void take(struct hq *h, const struct wire_batch *b, const struct hash *hashes,
+                 const struct downlink_todo *todo)
 {
         struct hq_stream *s = stream_of_link(h);
-        struct hash *hashes = calloc(b->n, sizeof *hashes);
         uint64_t from = s->known.mark.seq + 1;
-        PRE(hashes);
-        downlink_hashes(office, b, hashes);
         for (size_t i = todo->take_from; i < b->n; i++)
                 accept_report(h, s, b->first + i, hashes[i], &b->reports[i]);
-        free(hashes);
         struct point to = todo->taken_to;
         step(h, (struct downlink_event){.kind = DOWNLINK_TAKEN, .taken = to});
         s->known.mark = s->known.taken;
@@ -172,7 +169,7 @@ static void perform(struct hq *h, const struct downlink_event *ev, const struct 
         if (todo->ask_catalog)
                 tell_catalog(h, &todo->catalog_ask);
         if (todo->take)
-                take(h, &ev->message->batch, todo);
+                take(h, &ev->message->batch, ev->hashes, todo);
 }
 
 static void step(struct hq *h, struct downlink_event ev)
@@ -187,9 +184,12 @@ static void step(struct hq *h, struct downlink_event ev)
         if (ev.message && ev.message->kind == WIRE_BATCH) {
                 const struct office_key *k = keys_by_id(&h->keys, office, ev.message->batch.key);
                 ev.sign_public = k ? k->sign : NULL;
+                ev.hashes = calloc(ev.message->batch.n + 1, sizeof *ev.hashes);
+                PRE(ev.hashes);
         }
         downlink_step(&h->link, &ev, &todo);
         perform(h, &ev, &todo);
+        free(ev.hashes);
 }
 
 static void on_message(void *ctx, const struct zmessage *m)
