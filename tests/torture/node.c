@@ -190,9 +190,10 @@ static int net_new(void)
 
 static void disk_new(struct node *n, unsigned mib)
 {
-        if (ground.disk == DISK_EXT4) /* nothing is set aside for root, so that full is full */
+        if (ground.disk == DISK_EXT4) /* full is full, also for root; blocks: README.md */
                 must(NULL,
-                     "truncate -s %uM %s && mkfs.ext4 -q -F -m 0 -E lazy_itable_init=1 %s && mount -o loop "
+                     "truncate -s %uM %s && mkfs.ext4 -q -F -b 4096 -m 0 -E lazy_itable_init=1 %s && mount "
+                     "-o loop "
                      "%s %s",
                      mib, n->image, n->image, n->image, n->home);
         else if (ground.disk == DISK_TMPFS)

@@ -186,6 +186,28 @@ static void kill_young(struct node *n, struct seed *s)
         node_kill(n);
 }
 
+static void power_twice(struct node *n, struct seed *s)
+{
+        node_power_off(n);
+        node_power_on(n);
+        pause_ms((int64_t)seed_below(s, 100));
+        node_power_off(n);
+}
+
+static void black_out(void)
+{
+        for (unsigned i = 0; i < PIPELINE_NODES; i++)
+                node_freeze(&t.pipeline.nodes[i]);
+        for (unsigned i = 0; i < PIPELINE_NODES; i++)
+                node_power_off(&t.pipeline.nodes[i]);
+}
+
+static void lights_on(void)
+{
+        for (unsigned i = 0; i < PIPELINE_NODES; i++)
+                node_power_on(&t.pipeline.nodes[i]);
+}
+
 static void blow_begin(const struct blow *f, struct seed *s)
 {
         struct node *n = f->at, *other = f->other;
