@@ -337,6 +337,7 @@ struct committing {
         uint32_t *turns;
         struct point *at; /* how far each step has come */
         uint64_t version;
+        int read; /* 0, or why a mark could not be read: that is no word about the flush */
         struct err *e;
 };
 
@@ -345,8 +346,11 @@ static bool stored_mark(void *ctx, const struct wire_step *step, uint64_t *seq, 
         struct committing *c = ctx;
         struct wire_stream w;
         size_t i = (size_t)(step - c->flush->steps);
-        if (stream_get(c->s, step->office, step->stream, &c->stream_ids[i], &w, c->e) != 1)
+        int rc = stream_get(c->s, step->office, step->stream, &c->stream_ids[i], &w, c->e);
+        if (rc != 1) {
+                c->read = rc;
                 return false;
+        }
         c->turns[i] = w.turn;
         c->at[i] = (struct point){w.seq, w.hash};
         *seq = w.seq;
@@ -498,6 +502,8 @@ static int commit_all(struct committing *c, const struct wire_bytes *parts, size
         if (rc != 0)
                 return rc;
         const char *why = feed_judge(c->flush, term, stored_mark, c, &answer->fenced);
+        if (c->read < 0)
+                return c->read;
         if (!why && c->flush->parts != n)
                 why = "a flush with parts missing";
         if (why)
