@@ -33,5 +33,5 @@ void trace_restore(const void *backup)
 
 void trace_discard(void *backup)
 {
-        disk_discard(disk, backup);
+        disk_discard(backup);
 }
