@@ -266,13 +266,19 @@ static void forget_plan(void)
 
 /* ---- carried out on the store */
 
-static const struct catalog *catalog_at(size_t step)
+const struct catalog *hq_catalog(size_t step)
 {
         size_t n = 0;
         for (size_t i = 0; i < step; i++)
                 if (plan.acts[i].kind == CATALOG)
                         n = plan.acts[i].n;
         return plan.catalogs[n];
+}
+
+const struct gather_frames *hq_flush(size_t step)
+{
+        const struct act *a = &plan.acts[step];
+        return a->kind == FLUSH ? &plan.flushes[a->n] : NULL;
 }
 
 static int take_catalog(struct store *s, size_t n, int64_t now_us, struct err *e)
@@ -343,7 +349,7 @@ static int step_store(void *at, size_t step, struct err *e)
 {
         struct store *s = at;
         const struct act *a = &plan.acts[step];
-        const struct catalog *c = catalog_at(step);
+        const struct catalog *c = hq_catalog(step);
         const struct clerk *k = &plan.clerks[a->n < OFFICES ? a->n : 0];
         int64_t now_us = start_us + (int64_t)step * 1000000;
         struct wire_stream w = {0};

@@ -29,6 +29,12 @@ const struct scene *hq_scene(void);     /* sink/store.c */
 struct verify;
 int hq_verify(const char *path, struct verify *v, struct err *e);
 
+/* The flush of a step of HQ's scene as the aggregator sends it; NULL: the step is none. */
+struct gather_frames;
+const struct gather_frames *hq_flush(size_t step);
+struct catalog;
+const struct catalog *hq_catalog(size_t step); /* in force before it */
+
 /* A fingerprint of every row of every table: 0, or a refusal. */
 int scene_print(struct db *db, uint64_t *print, struct err *e);
 bool scene_is_sound(struct db *db); /* PRAGMA integrity_check */
