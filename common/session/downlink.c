@@ -65,6 +65,8 @@ static void stream_known(struct downlink *d, const struct downlink_event *ev, st
 {
         if (d->state == DOWNLINK_NEW || !ev->stream || !stream_same(ev->stream->id, d->stream))
                 return;
+        d->turn =
+            ev->stream->turn; /* told to the office, which will say so of itself to a store that forgot */
         if (ev->stream->mark.seq < d->floor && !PLANTED(GAP_PASSED_OVER)) {
                 refuse(d, "gap",
                        "HQ lacks reports that the office no longer holds; `sumu stream skip` lets it go on",

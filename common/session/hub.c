@@ -371,8 +371,9 @@ static void pass_on(struct hub *h, struct peer *p, const struct downlink_todo *t
         if (todo->ask_stream)
                 ask_sink(
                     h, p,
-                    &(struct wire_message){.kind = WIRE_STREAM_ASK,
-                                           .stream = {.office = p->link.office, .stream = p->link.stream}},
+                    &(struct wire_message){
+                        .kind = WIRE_STREAM_ASK,
+                        .stream = {.office = p->link.office, .stream = p->link.stream, .turn = p->link.turn}},
                     now);
         for (size_t i = 0; i < todo->n_ask_verdicts; i++)
                 ask_sink(h, p,

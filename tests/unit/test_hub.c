@@ -35,7 +35,8 @@ struct clerk {
         struct hash hash[REPORTS + 1]; /* [seq] */
         struct envelope reports[REPORTS];
         struct text payloads[REPORTS];
-        uint64_t head;
+        uint64_t head, version;
+        uint32_t turn;
         bool revoked;
 };
 
@@ -209,8 +210,10 @@ static void greet(struct hq *q, const char *peer, const struct clerk *o)
         struct wire_message m = {.kind = WIRE_GREETING,
                                  .greeting = {.office = o->code,
                                               .stream = o->stream,
+                                              .turn = o->turn,
                                               .head = o->head,
                                               .floor_hash = o->hash[0],
+                                              .version = o->version,
                                               .program = "test"}};
         hear(q, peer, o, &m);
 }
@@ -414,6 +417,44 @@ static void memory_ends_with_the_term(void **state)
         assert_int_equal(q->teller.counts.refused, 0);
 }
 
+/* The store comes back from the days before a stream was opened. Its office is connected; the turn it was
+ * told since is the one it has again. */
+static void a_turn_survives_the_store(void **state)
+{
+        struct hq *q = *state;
+        struct clerk later = {.code = q->south.code, .stream = {{9}}};
+        later.hash[0] = chain_start(later.code, later.stream);
+        q->south.turn = 5; /* from a life of the store that this one knows nothing of */
+        greet(q, "a", &q->south);
+        carry_all(q);
+        greet(q, "a", &later);
+        carry_all(q);
+        SAID(q, "a: welcome stream=2 turn=5 mark=0\na: welcome stream=9 turn=6 mark=0\n");
+        teller_link(&q->teller, false, teller_now);
+        assert_int_equal(sqlite3_exec(q->store.db.handle, "DELETE FROM stream_", NULL, NULL, NULL), 0);
+        teller_link(&q->teller, true, teller_now);
+        carry_all(q);
+        SAID(q, "a: welcome stream=9 turn=6 mark=0\n");
+}
+
+/* Rule 10: what an office has heard of is passed by the next commit, if a clock may have said it in good
+ * faith.
+ */
+static void a_version_that_was_heard_is_passed(void **state)
+{
+        struct hq *q = *state;
+        const uint64_t now = (uint64_t)hub_now.clock_us, day = UINT64_C(86400) * 1000000;
+        q->south.version = now + 300 * day;
+        q->north.version = now + 500 * day;
+        greet(q, "a", &q->south);
+        greet(q, "b", &q->north);
+        carry_all(q);
+        report(q, &q->south, "2023-05", ADD, 10);
+        send_batch(q, "a", &q->south, 1, 1);
+        carry_all(q);
+        assert_true(q->store.version > q->south.version && q->store.version < q->north.version);
+}
+
 int main(void)
 {
         static const uint8_t seed[32] = {1};
@@ -426,6 +467,8 @@ int main(void)
             cmocka_unit_test_setup_teardown(a_revoked_office_is_not_heard, begin, end),
             cmocka_unit_test_setup_teardown(a_late_report_waits_for_the_flush, begin, end),
             cmocka_unit_test_setup_teardown(memory_ends_with_the_term, begin, end),
+            cmocka_unit_test_setup_teardown(a_turn_survives_the_store, begin, end),
+            cmocka_unit_test_setup_teardown(a_version_that_was_heard_is_passed, begin, end),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
