@@ -76,7 +76,8 @@ void outbox_start(const struct outbox *o, struct uplink_start *s); /* all but th
 /* ---- of which stream is spoken: start, batch, hash, keep_turn, keep_mark and note_sent are about that one
  */
 
-/* The oldest stream after `number` that still holds reports and is not the newest: 1; 0 there is none. */
+/* The oldest stream after `number` that had reports and is not the newest: 1; 0 there is none. They may all
+ * have been let go: whether HQ has them is asked even so, for else a gap would be one that nobody names. */
 int outbox_older(struct outbox *o, int64_t number, int64_t *next, struct err *e);
 int outbox_speak_of(struct outbox *o, int64_t number, struct err *e); /* 0: of the newest */
 

@@ -642,8 +642,8 @@ int outbox_older(struct outbox *o, int64_t number, int64_t *next, struct err *e)
         for (*next = number + 1; *next < o->now.number; ++*next) {
                 const struct outbox_now *n = &stream_row(f, *next)->now;
                 size_t at = reports_from(f, *next, n->floor.seq + 1);
-                if (n->head.seq > n->floor.seq && at < f->tables[REPORTS].n &&
-                    report_row(f, at)->number == *next)
+                bool held = at < f->tables[REPORTS].n && report_row(f, at)->number == *next;
+                if (n->head.seq > 0 && (held || n->head.seq == n->floor.seq))
                         return 1;
         }
         return 0;
