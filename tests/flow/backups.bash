@@ -29,8 +29,8 @@ put() {
                 echo "region,indicator,value"
                 echo "$region,firearms_seized,$firearms"
                 [ -z "$explosives" ] || echo "$region,explosives_seized,$explosives"
-        } | curl -sSf -o "$dir/receipt" -H 'Content-Type: text/csv' --data-binary @- \
-                "$(url "$name")/api/v1/reports?dataset=gunexp&period=$period&action=$action" || fail "$name does not take a report"
+        } | curl -sS --fail-with-body -o "$dir/receipt" -H "Content-Type: text/csv" --data-binary @- \
+                "$(url "$name")/api/v1/reports?dataset=gunexp&period=$period&action=$action" || fail "$name does not take a report: $(cat "$dir/receipt")"
         reports=$((reports + 1))
         echo "$office:$reports|gunexp|$period|$action|$region|firearms_seized|$firearms" >>"$rows"
         [ -z "$explosives" ] || echo "$office:$reports|gunexp|$period|$action|$region|explosives_seized|$explosives" >>"$rows"
@@ -77,12 +77,15 @@ sums_up() { # period, firearms: what HQ says is seized in all of the region
         [ "$(total gunexp.firearms_seized 150000 "$1" | cut -d' ' -f1)" = "$2" ]
 }
 
-# What a collector shows of its reports is what HQ's store holds of them: stream, number, verdict, and revision.
+# What a collector shows of its reports is what HQ's store holds of them: stream, number, verdict, revision; and the turns.
 told_alike() {
         ask "$1" '/api/v1/reports?limit=1000' | jq -r '.reports[] | "\(.stream) \(.seq) \(.state) \(.revision)"' | sort >"$dir/told"
         sqlite3 -readonly -separator ' ' "$(database sink)" 'SELECT stream, seq, verdict, revision FROM report' | sort >"$dir/stored"
         comm -23 "$dir/told" "$dir/stored" >"$dir/untrue"
         [ ! -s "$dir/untrue" ] || { cat "$dir/untrue" >&2; fail "$1 tells of reports what HQ does not know"; }
+        sqlite3 -readonly "$(database "$1")" 'SELECT lower(hex(stream)), turn FROM stream WHERE turn > 0' | sort >"$dir/told"
+        sqlite3 -readonly "$(database sink)" 'SELECT stream, turn FROM mark' | sort >"$dir/stored"
+        is "$(comm -23 "$dir/told" "$dir/stored")" ""
 }
 # Revisions of a report are numbered without doubles; current is what lies behind the last replace or withdraw, by place.
 orderly() {
