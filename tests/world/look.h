@@ -1,8 +1,7 @@
 /* look: what the oracle sees of a store, from outside of every node.
  *
  * Two implementations, as of the store itself: look_model.c for the one in memory, look_real.c for the real
- * one, which asks its tables with statements of its own. The store is open and not broken. The catalogue in
- * force is store_catalog's (sink/store.h).
+ * one, which asks its tables with statements of its own. The store is open and not broken.
  *
  * Reports come as they arrived, marks as their streams were opened, skips as they were made; the rest in no
  * promised order, but in the same one after the same commits. What is handed out lives for the call. */
@@ -72,6 +71,10 @@ void look_marks(struct store *s, void (*each)(void *ctx, const struct look_mark 
 void look_signatures(struct store *s, void (*each)(void *ctx, const struct look_signature *g), void *ctx);
 void look_skips(struct store *s, void (*each)(void *ctx, const struct look_skip *k), void *ctx);
 void look_facts(struct store *s, void (*each)(void *ctx, const struct look_fact *f), void *ctx);
+
+/* The digest of the catalogue in force; false: none was recorded yet. (store_catalog unpacks it as well,
+ * which takes as long as a dozen commits.) */
+bool look_catalog(struct store *s, uint8_t digest[32]);
 
 /* One total; false: it was never written, which is as good as a cell of no facts. */
 bool look_total(struct store *s, const char *indicator, const char *region, struct period p,

@@ -112,6 +112,15 @@ void look_facts(struct store *s, void (*each)(void *ctx, const struct look_fact 
         }
 }
 
+bool look_catalog(struct store *s, uint8_t digest[32])
+{
+        const struct image *m = image_of(s);
+        const struct image_catalog *c = image_last_catalog(m);
+        if (c)
+                memcpy(digest, c->digest, sizeof c->digest);
+        return c;
+}
+
 bool look_total(struct store *s, const char *indicator, const char *region, struct period p,
                 struct cell *cell)
 {

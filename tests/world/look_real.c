@@ -149,6 +149,16 @@ void look_facts(struct store *s, void (*each)(void *ctx, const struct look_fact 
         sqlite3_finalize(q);
 }
 
+bool look_catalog(struct store *s, uint8_t digest[32])
+{
+        sqlite3_stmt *q = ask(s, "SELECT digest FROM catalog_ ORDER BY version DESC LIMIT 1");
+        bool found = row(q);
+        if (found)
+                bytes(q, 0, digest, 32);
+        sqlite3_finalize(q);
+        return found;
+}
+
 bool look_total(struct store *s, const char *indicator, const char *region, struct period p,
                 struct cell *cell)
 {

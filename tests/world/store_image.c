@@ -3,11 +3,12 @@
 #include "world/store_image.h"
 
 #include "base/check.h"
+#include "base/text.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROWS_FIRST = 64, BYTES_FIRST = 16 * 1024 };
+enum { ROWS_FIRST = 64, BYTES_FIRST = 16 * 1024, TAPE_FIRST = 4096 };
 
 static const uint32_t sizes[IMAGE_COUNT] = {
 #define TABLE(NAME, name, type) [IMAGE_##NAME] = sizeof(type),
@@ -29,7 +30,7 @@ void image_free(void *image)
                 free(m->tables[t].v);
         for (size_t t = 0; t < IMAGE_INDEXED; t++)
                 free(m->index[t].slots);
-        text_close(&m->tape);
+        free(m->tape.v);
         free(m);
 }
 
@@ -217,7 +218,8 @@ uint32_t image_need_paper(struct image *m, uint32_t office, uint32_t dataset, in
                 return row;
         row = image_add(m, IMAGE_PAPERS);
         struct image_paper *p = image_paper(m, row);
-        *p = (struct image_paper){.office = office, .dataset = dataset, .first = first, .latest = NO_ROW};
+        *p = (struct image_paper){
+            .office = office, .dataset = dataset, .first = first, .standing = NO_ROW, .accepted = NO_ROW};
         p->hash = paper_hash(p);
         index_last(m, IMAGE_PAPERS);
         return row;
@@ -255,6 +257,17 @@ uint32_t image_need_total(struct image *m, uint32_t indicator, uint32_t region, 
         return row;
 }
 
+/* ---- catalogues */
+
+const struct image_catalog *image_last_catalog(const struct image *m)
+{
+        const struct image_catalog *last = NULL;
+        for (uint32_t i = 0; i < image_count(m, IMAGE_CATALOGS); i++)
+                if (!last || image_catalog(m, i)->version > last->version)
+                        last = image_catalog(m, i);
+        return last;
+}
+
 /* ---- transactions */
 
 struct place_on_tape {
@@ -276,14 +289,20 @@ void image_touch(struct image *m, enum image_table t, uint32_t row)
         PRE(m->under_way && row < m->tables[t].n);
         if (row >= m->were[t])
                 return; /* undone with the rows that were added */
-        text_bytes(&m->tape, m->tables[t].v + (size_t)row * sizes[t], sizes[t]);
-        text_bytes(&m->tape, &where, sizeof where);
-        POST(!text_failed(&m->tape));
+        struct image_tape *tape = &m->tape;
+        if (tape->cap - tape->n < sizes[t] + sizeof where) {
+                tape->cap = 2 * tape->cap + TAPE_FIRST;
+                tape->v = realloc(tape->v, tape->cap);
+                POST(tape->v);
+        }
+        memcpy(tape->v + tape->n, m->tables[t].v + (size_t)row * sizes[t], sizes[t]);
+        memcpy(tape->v + tape->n + sizes[t], &where, sizeof where);
+        tape->n += sizes[t] + sizeof where;
 }
 
 static void end(struct image *m)
 {
-        text_clear(&m->tape);
+        m->tape.n = 0;
         m->under_way = false;
 }
 

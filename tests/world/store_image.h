@@ -10,7 +10,6 @@
 #ifndef SUMU_TESTS_WORLD_STORE_IMAGE_H
 #define SUMU_TESTS_WORLD_STORE_IMAGE_H
 
-#include "base/text.h"
 #include "core/cell.h"
 #include "session/chain.h"
 
@@ -52,7 +51,8 @@ struct image_paper { /* all revisions of one office, dataset and first day */
         uint32_t hash;
         uint32_t office, dataset; /* words */
         int32_t first;
-        uint32_t revision, latest;     /* highest number given; last report that came */
+        uint32_t revision;             /* highest number given */
+        uint32_t standing, accepted;   /* the first that stands; the last that was accepted */
         uint32_t facts_period;         /* word: the label they are kept under */
         uint32_t facts_first, facts_n; /* expanded for SQL */
 };
@@ -77,7 +77,7 @@ struct image_stream {
 
 struct image_report {
         uint32_t stream, paper, period; /* period: word */
-        uint32_t earlier, next;         /* of the paper; of the stream */
+        uint32_t standing, next;        /* the next that stands of the paper; the next of the stream */
         uint32_t turn, revision, rows;
         uint8_t action, verdict;
         uint64_t seq, version, closed;
@@ -139,7 +139,10 @@ struct image {
         bool under_way;
         uint32_t were[IMAGE_COUNT]; /* lengths when it began */
         struct image_meta was;
-        struct text tape; /* rows as they were, each followed by where it belongs */
+        struct image_tape { /* rows as they were, each followed by where it belongs */
+                char *v;
+                size_t n, cap;
+        } tape;
 };
 
 struct image *image_new(void);
@@ -171,6 +174,9 @@ uint32_t image_need_total(struct image *m, uint32_t indicator, uint32_t region, 
         }
 IMAGE_TABLES(TABLE)
 #undef TABLE
+
+/* The one in force; NULL: none. */
+const struct image_catalog *image_last_catalog(const struct image *m);
 
 static inline uint32_t image_count(const struct image *m, enum image_table t)
 {

@@ -155,10 +155,8 @@ static int spot_compare(const void *x, const void *y)
 static void spots_of_paper(const struct image *m, uint32_t paper, struct spots *out)
 {
         const struct image_paper *p = image_paper(m, paper);
-        for (uint32_t row = p->latest; row != NO_ROW; row = image_report(m, row)->earlier) {
+        for (uint32_t row = p->standing; row != NO_ROW; row = image_report(m, row)->standing) {
                 const struct image_report *r = image_report(m, row);
-                if (r->verdict != ACCEPTED || r->closed)
-                        continue;
                 if (out->n == out->cap) {
                         out->cap = out->cap ? 2 * out->cap : 64;
                         out->v = realloc(out->v, out->cap * sizeof *out->v);
@@ -194,10 +192,7 @@ struct catalog *store_catalog(struct store *s, struct err *e)
         if (readable(s, e) != 0)
                 return NULL;
         const struct image *m = image_of(s);
-        const struct image_catalog *last = NULL;
-        for (uint32_t i = 0; i < image_count(m, IMAGE_CATALOGS); i++)
-                if (!last || image_catalog(m, i)->version > last->version)
-                        last = image_catalog(m, i);
+        const struct image_catalog *last = image_last_catalog(m);
         if (!last) {
                 err_set(e, E_MISSING, "no catalogue is recorded");
                 return NULL;
@@ -421,32 +416,47 @@ static struct image_run keep_reasons(struct image *m, const struct reason *v, si
 }
 
 /* All accepted revisions of a paper whose place lies before this one stand no longer. */
-static void close_before(struct image *m, uint32_t paper, uint32_t turn, uint64_t seq, uint64_t version)
+static void close_before(struct image *m, uint32_t paper, struct place at, uint64_t version)
 {
-        for (uint32_t row = image_paper(m, paper)->latest; row != NO_ROW;
-             row = image_report(m, row)->earlier) {
-                const struct image_report *r = image_report(m, row);
-                if (r->verdict != ACCEPTED || r->closed ||
-                    place_compare((struct place){r->turn, r->seq}, (struct place){turn, seq}) >= 0)
+        uint32_t after = NO_ROW; /* the one that stays, before `row` in the chain */
+        for (uint32_t row = image_paper(m, paper)->standing, next; row != NO_ROW; row = next) {
+                struct image_report *r = image_report(m, row);
+                next = r->standing;
+                if (place_compare((struct place){r->turn, r->seq}, at) >= 0) {
+                        after = row;
                         continue;
+                }
                 image_touch(m, IMAGE_REPORTS, row);
-                image_report(m, row)->closed = version;
+                r->closed = version;
+                if (after == NO_ROW) {
+                        image_touch(m, IMAGE_PAPERS, paper);
+                        image_paper(m, paper)->standing = next;
+                } else {
+                        image_touch(m, IMAGE_REPORTS, after);
+                        image_report(m, after)->standing = next;
+                }
         }
 }
 
-/* Hangs a report in where it is looked for: among its paper's and its stream's. */
-static void link_report(struct image *m, uint32_t row)
+static void link_to_paper(struct image *m, uint32_t row)
 {
         struct image_report *r = image_report(m, row);
         struct image_paper *p = image_paper(m, r->paper);
-        struct image_stream *w = image_stream(m, r->stream);
         image_touch(m, IMAGE_PAPERS, r->paper);
-        image_touch(m, IMAGE_STREAMS, r->stream);
-        r->earlier = p->latest;
-        r->next = NO_ROW;
-        p->latest = row;
         if (r->revision > p->revision)
                 p->revision = r->revision;
+        if (r->verdict == ACCEPTED) {
+                r->standing = p->standing;
+                p->standing = p->accepted = row;
+        }
+}
+
+static void link_to_stream(struct image *m, uint32_t row)
+{
+        struct image_report *r = image_report(m, row);
+        struct image_stream *w = image_stream(m, r->stream);
+        image_touch(m, IMAGE_STREAMS, r->stream);
+        r->next = NO_ROW;
         if (w->last == NO_ROW) {
                 w->first = row;
         } else {
@@ -481,7 +491,8 @@ static void add_report(struct committing *c, const struct wire_taken *t, const s
         memcpy(r.catalog, t->report.catalog, sizeof r.catalog);
         uint32_t row = image_add(m, IMAGE_REPORTS);
         *image_report(m, row) = r;
-        link_report(m, row);
+        link_to_paper(m, row);
+        link_to_stream(m, row);
 }
 
 static int commit_report(struct committing *c, const struct wire_taken *t)
@@ -498,7 +509,7 @@ static int commit_report(struct committing *c, const struct wire_taken *t)
         const struct image_stream *w = image_stream(m, stream);
         uint32_t paper = image_need_paper(m, w->office, image_need_word(m, t->report.dataset), p.first);
         if (t->closes)
-                close_before(m, paper, w->turn, t->seq, c->version);
+                close_before(m, paper, (struct place){w->turn, t->seq}, c->version);
         if (w->last != NO_ROW && image_report(m, w->last)->seq >= t->seq) /* numbers only grow in a stream */
                 return err_set(c->e, E_EXISTS, "a report of this number is there already");
         add_report(c, t, w, stream, paper);
@@ -961,15 +972,6 @@ static void expand_rows(struct store *s, const struct catalog *c)
                 m->meta.expanded = (uint64_t)s->expand.id;
 }
 
-/* Is it the last accepted revision of its paper? No other changes what stands. */
-static bool expand_this(const struct image *m, uint32_t row)
-{
-        uint32_t last = image_paper(m, image_report(m, row)->paper)->latest;
-        while (last != NO_ROW && image_report(m, last)->verdict != ACCEPTED)
-                last = image_report(m, last)->earlier;
-        return last == row;
-}
-
 int store_expand(struct store *s, const struct catalog *c, bool *more, struct err *e)
 {
         const struct image *m = image_of(s);
@@ -984,7 +986,7 @@ int store_expand(struct store *s, const struct catalog *c, bool *more, struct er
                 s->expand.id = (int64_t)s->expanded + 1;
                 *more = true;
                 uint32_t row = (uint32_t)s->expanded;
-                if (!expand_this(m, row)) {
+                if (image_paper(m, image_report(m, row)->paper)->accepted != row) { /* changes no facts */
                         s->expanded = (uint64_t)s->expand.id;
                         return 0;
                 }

@@ -17,6 +17,8 @@ if ! cmp -s "$dir/model" "$dir/real"; then
         sed -n "${line}p" "$dir/real"
         exit 1
 fi
-grep -q '^recall$' "$dir/model" || { echo "no recall went on where another had ended"; exit 1; }
-grep -q '^holds reports=[1-9][0-9][0-9]' "$dir/model" || { echo "next to nothing was stored"; exit 1; }
+if [ $# -eq 2 ]; then # the usual seeds must have come far enough to mean something
+        grep -q '^recall$' "$dir/model" || { echo "no recall went on where another had ended"; exit 1; }
+        grep -q '^holds reports=[1-9][0-9][0-9][0-9]' "$dir/model" || { echo "next to nothing was stored"; exit 1; }
+fi
 echo "alike: $(grep -c '^seed' "$dir/model") seeds, $(wc -l <"$dir/model") lines"

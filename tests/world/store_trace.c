@@ -573,10 +573,15 @@ static void take(struct run *w)
 static void print_catalog(struct run *w)
 {
         struct err e = {0};
+        uint8_t digest[32];
+        bool known = look_catalog(&w->store, digest);
         struct catalog *c = store_catalog(&w->store, &e);
+        POST(known == (c != NULL));
         printf("catalogue");
-        if (c)
+        if (c) {
+                POST(memcmp(digest, c->digest, sizeof digest) == 0);
                 print_bytes(w, c->digest, sizeof c->digest);
+        }
         printf("\n");
         catalog_free(c);
 }
