@@ -137,6 +137,7 @@ for o in "${offices[@]}"; do await marked "$o"; done
 bounded "aggregator, resident, after it" "$(mib "$(high_water aggregator)")" 128 MiB
 tell "recalls" "$(metric aggregator sumu_recalls_total)"
 
-punctual aggregator sink "${offices[@]}"
+late() { metric "$1" sumu_late_wakeups_total; }
+tell "late wake-ups, aggregator, sink, all collectors" "$(late aggregator) $(late sink) $(sum late)"
 stop_all
 conclude
