@@ -318,6 +318,8 @@ static enum taking later(struct candidate *t, const char *why)
 
 static enum taking refuse_for(struct candidate *t, const struct reasons *reasons)
 {
+        if (reasons->failed)
+                return later(t, "out of memory");
         if (reject(t->in, HERE, t->sight->name, reasons, &t->e) < 0)
                 return later(t, t->e.text);
         log_info("inbox: file rejected", "file", t->sight->name, "why", reason_name(reasons->v[0].code),

@@ -1184,7 +1184,7 @@ static int collect_reasons(struct outbox *o, int64_t file, struct reasons *reaso
         }
         sqlite3_reset(s);
         arena_close(&a);
-        return code;
+        return code == 0 && reasons->failed ? err_set(e, E_MEM, "out of memory") : code;
 }
 
 int outbox_untold(struct outbox *o, int64_t *id, struct text *name, uint64_t *inode, struct reasons *reasons,

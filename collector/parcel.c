@@ -251,7 +251,7 @@ int parcel_read(struct parcel *t, const struct parcel_book *b, const struct parc
                 code = draft_report(t, i, b, e);
         if (code == 0 && parcel_fine(t))
                 check_outbox(t, b);
-        return code;
+        return code == 0 && t->in.reasons.failed ? err_set(e, E_MEM, "out of memory") : code;
 }
 
 /* ---- writing */

@@ -364,6 +364,7 @@ static void bind_reasons(sqlite3_stmt *q, int at, const struct reason *v, size_t
                 return;
         struct text t = {0};
         verdict_text_write(v, n, &t);
+        POST(!text_failed(&t));
         db_copy_text(q, at, text_c(&t));
         text_close(&t);
 }
@@ -692,7 +693,9 @@ int store_verdicts(struct store *s, const struct wire_verdicts_ask *ask, struct 
                 w->revision = (uint32_t)sqlite3_column_int64(q, 2);
                 const char *json = (const char *)sqlite3_column_text(q, 3);
                 struct reasons why = {0};
-                if (json && verdict_text_read(json, &why) && why.n) {
+                bool told = json && verdict_text_read(json, &why) && why.n;
+                POST(!why.failed);
+                if (told) {
                         struct reason *copy = arena_alloc(a, why.n * sizeof *copy);
                         POST(copy);
                         for (size_t i = 0; i < why.n; i++) {

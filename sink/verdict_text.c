@@ -22,6 +22,7 @@ void verdict_text_write(const struct reason *v, size_t n, struct text *out)
                 text_add(out, "],\"message\":");
                 text_json(out, text_c(&message));
                 text_char(out, '}');
+                out->failed |= text_failed(&message);
                 text_close(&message);
         }
         text_char(out, ']');

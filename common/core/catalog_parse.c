@@ -749,7 +749,9 @@ static struct formula *formula_at(struct parse *p, const struct sheet *s, size_t
         p->dataset_now = dataset;
         struct formula_names names = {.find = find_operand, .ctx = p};
         struct formula *f = formula_parse(text_at(s, row, column), check, names, &e);
-        if (!f)
+        if (!f && e.code == E_MEM)
+                p->broken = true;
+        else if (!f)
                 say(p, s, row, column, FAULT_FORMULA, e.text, NULL, NULL);
         return f;
 }
@@ -1029,7 +1031,7 @@ struct catalog *catalog_parse(const struct catalog_file *given, size_t n, struct
                 if (faults->errors == errors_before && !p.broken)
                         p.broken = !catalog_seal(p.c, files);
         }
-        if (!p.c || p.broken || p.c->arena.ran_out)
+        if (!p.c || p.broken || p.c->arena.ran_out || faults->failed)
                 faults_add(faults, FAULT_MEMORY, "catalog.yaml", 0, NULL, NULL, NULL, NULL);
         close_parse(&p);
         if (faults->errors == errors_before)

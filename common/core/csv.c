@@ -188,6 +188,8 @@ enum csv_end csv_reader_end(struct csv_reader *r)
 enum csv_end csv_read(const void *bytes, size_t n, csv_take *take, void *ctx, uint32_t *line)
 {
         struct csv_reader *r = csv_reader_new(take, ctx);
+        if (line)
+                *line = 0;
         if (!r)
                 return CSV_BAD_MEMORY;
         enum csv_end end = csv_reader_feed(r, bytes, n);

@@ -533,6 +533,8 @@ bool cube_take(struct cube *u, const struct report *r, const struct judge *j, st
         *revision = 0;
         *closes = false;
         report_check(r, j, NULL, reasons);
+        if (reasons->failed)
+                return false;
         if (reasons->total > before)
                 return true;
 

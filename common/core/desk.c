@@ -108,6 +108,7 @@ const char *desk_say(struct desk *d, const char *en, const char *zh)
         struct text both = {0};
         text_printf(&both, "%s\n%s", en, zh);
         const char *kept = arena_strdup(&d->room, text_c(&both));
+        d->failed |= text_failed(&both) || !kept;
         text_close(&both);
         return kept;
 }
@@ -172,6 +173,7 @@ const char *desk_near(struct desk *d, enum column what, int32_t dataset, const c
                 return NULL;
         struct text key = {0};
         text_printf(&key, "%d %d %s", (int)what, (int)dataset, name);
+        d->failed |= text_failed(&key);
         int64_t known = map_get_str(&d->near_names, text_c(&key));
         const char *near = known == MAP_NONE ? NULL : d->near[known];
         size_t cost = near_cost(d, what);

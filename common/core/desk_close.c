@@ -57,6 +57,7 @@ static void total_compare(struct desk *d, const struct figure *total, const stru
         /* beyond 64 bits the end of the range is shown: it differs from any total in any case */
         __int128 shown = sum->sum > INT64_MAX ? INT64_MAX : sum->sum < INT64_MIN ? INT64_MIN : sum->sum;
         text_scaled(&is, (int64_t)shown, of->decimals);
+        d->failed |= text_failed(&says) || text_failed(&is);
         desk_refuse(d, REASON_SUM_DIFFERS, total->row,
                     desk_cell(d->in, total->cell, desk_heading(d, COLUMN_VALUE)), text_c(&says), text_c(&is),
                     NULL);
@@ -261,6 +262,7 @@ static void check(struct desk *d, struct intake_report *r)
         report_check(&r->report, d->j, numbers, &found);
         r->checked = found.total == 0 && r->report.n <= REPORT_ROWS;
         desk_place(d->in, r, &found, &d->in->reasons);
+        d->failed |= found.failed;
         if (r->report.n > REPORT_ROWS && !d->full)
                 refuse_size(d, r->report.n);
         reasons_close(&found);
@@ -353,6 +355,7 @@ bool desk_close(struct desk *d)
                         desk_refuse(d, REASON_NO_ROWS, 0, NULL, NULL, NULL, NULL);
                 desk_sort_reasons(&in->reasons);
         }
+        d->failed |= in->reasons.failed;
         for (size_t i = 0; i < d->n; i++)
                 free(d->piles[i].figures.v);
         free(d->piles);

@@ -16,7 +16,9 @@ static const struct {
 
 static const char *keep(struct faults *f, const char *s)
 {
-        return s ? arena_strdup(&f->arena, s) : NULL;
+        const char *kept = s ? arena_strdup(&f->arena, s) : NULL;
+        f->failed |= s && !kept;
+        return kept;
 }
 
 static const char *sentence(struct faults *f, const char *template, const char *const arg[REASON_ARGS],
@@ -24,6 +26,7 @@ static const char *sentence(struct faults *f, const char *template, const char *
 {
         struct text t = {0};
         sentence_fill(template, arg, lang, &t);
+        f->failed |= text_failed(&t);
         const char *kept = keep(f, text_c(&t));
         text_close(&t);
         return kept ? kept : template;
@@ -37,8 +40,10 @@ static bool room(struct faults *f)
                 return true;
         size_t cap = f->cap ? f->cap * 2 : 16;
         struct fault *v = realloc(f->v, cap * sizeof *v);
-        if (!v)
+        if (!v) {
+                f->failed = true;
                 return false;
+        }
         f->v = v;
         f->cap = cap;
         return true;

@@ -34,6 +34,7 @@ struct faults {
         struct fault *v;
         size_t n, cap;
         size_t errors; /* all that are no warnings, kept or not */
+        bool failed;   /* memory ran out: some are missing, or lack a text */
         struct arena arena;
 };
 

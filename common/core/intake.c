@@ -105,6 +105,7 @@ bool intake_judge(struct intake *in, size_t i, const struct standing *after, con
         }
         if (fine && flags)
                 desk_place(in, r, &flagged, flags);
+        fine = fine && !in->reasons.failed && !(flags && flags->failed);
         reasons_close(&found);
         reasons_close(&flagged);
         free(numbers);

@@ -420,12 +420,14 @@ static bool withdraws(const struct desk *d)
 static void finish(struct grid *g, enum csv_end end, uint32_t line)
 {
         struct desk *d = &g->desk;
-        if (end == CSV_BAD_MEMORY) {
-                d->failed = true;
-        } else if (end != CSV_FINE && end != CSV_STOPPED) {
+        d->failed |= end == CSV_BAD_MEMORY;
+        if (d->failed)
+                return;
+        if (end != CSV_FINE && end != CSV_STOPPED) {
                 struct text en = {0}, zh = {0};
                 text_printf(&en, "CSV: %s", csv_sentence(end, LANG_EN));
                 text_printf(&zh, "CSV：%s", csv_sentence(end, LANG_ZH));
+                d->failed |= text_failed(&en) || text_failed(&zh);
                 desk_refuse(d, REASON_ENCODING, line, NULL, desk_say(d, text_c(&en), text_c(&zh)), NULL,
                             NULL);
                 text_close(&en);

@@ -14,6 +14,7 @@ enum { DEPTH_MAX = 32 };
 struct cursor {
         const char *start, *at, *end;
         struct err *malformed;
+        bool failed; /* a text found no memory */
 };
 
 /* Text */
@@ -64,6 +65,7 @@ static bool take_string(struct cursor *c, struct text *out)
         const char *close = plain_end(c);
         if (close) {
                 text_bytes(out, c->at + 1, (size_t)(close - c->at - 1));
+                c->failed |= text_failed(out);
                 c->at = close + 1;
                 return true;
         }
@@ -72,6 +74,7 @@ static bool take_string(struct cursor *c, struct text *out)
         if (!s)
                 return fail(c, "not a string of JSON");
         text_bytes(out, json_string_value(s), json_string_length(s));
+        c->failed |= text_failed(out);
         c->at += end.position;
         json_decref(s);
         return true;
@@ -174,6 +177,7 @@ static bool take_scalar(struct cursor *c, struct text *out)
         size_t n = number_length(c);
         if (n) {
                 add_number(out, c->at, n);
+                c->failed |= text_failed(out);
                 c->at += n;
                 return true;
         }
@@ -182,6 +186,7 @@ static bool take_scalar(struct cursor *c, struct text *out)
                 return fail(c, first == '{' || first == '[' ? "a string, a number or null is expected"
                                                             : "not JSON");
         text_add(out, truth ? "true" : "false");
+        c->failed |= text_failed(out);
         return true;
 }
 
@@ -397,7 +402,7 @@ static void read_body(struct reader *r)
 bool intake_json(struct intake *in, const char *bytes, size_t n, const struct judge *j)
 {
         size_t mark = n >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
-        struct reader r = {.cursor = {bytes, bytes + mark, bytes + n, &in->malformed}};
+        struct reader r = {.cursor = {bytes, bytes + mark, bytes + n, &in->malformed, false}};
         desk_open(&r.desk, in, j);
         r.desk.columns[COLUMN_REGION] = column_word(COLUMN_REGION);
         r.desk.columns[COLUMN_INDICATOR] = column_word(COLUMN_INDICATOR);
@@ -408,7 +413,7 @@ bool intake_json(struct intake *in, const char *bytes, size_t n, const struct ju
                 else
                         read_body(&r);
         }
-        r.desk.failed |= text_failed(&r.key) || text_failed(&r.room);
+        r.desk.failed |= r.cursor.failed;
         text_close(&r.key);
         text_close(&r.room);
         values_close(&r.row);

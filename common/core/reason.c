@@ -15,7 +15,9 @@ static const struct {
 
 static const char *keep(struct reasons *r, const char *s)
 {
-        return s ? arena_strdup(&r->arena, s) : NULL;
+        const char *kept = s ? arena_strdup(&r->arena, s) : NULL;
+        r->failed |= s && !kept;
+        return kept;
 }
 
 void reasons_add(struct reasons *r, enum reason_code code, uint32_t row, const char *column, const char *a0,
@@ -33,8 +35,10 @@ void reasons_copy(struct reasons *r, const struct reason *from)
         if (r->n == r->cap) {
                 size_t cap = r->cap ? r->cap * 2 : 16;
                 struct reason *v = realloc(r->v, cap * sizeof *v);
-                if (!v)
+                if (!v) {
+                        r->failed = true;
                         return;
+                }
                 r->v = v;
                 r->cap = cap;
         }
@@ -48,6 +52,7 @@ void reasons_clear(struct reasons *r)
 {
         arena_reset(&r->arena);
         r->n = r->total = 0;
+        r->failed = false;
 }
 
 void reasons_close(struct reasons *r)
@@ -139,6 +144,7 @@ void reasons_json(const struct reasons *r, enum lang lang, struct text *out)
                 text_printf(out, ",\"code\":\"%s\",\"message\":", reason_name(r->v[i].code));
                 text_json(out, text_c(&message));
                 text_char(out, '}');
+                out->failed |= text_failed(&message);
                 text_close(&message);
         }
         text_char(out, ']');
@@ -176,6 +182,7 @@ void reasons_csv(const struct reasons *r, enum lang lang, struct text *out)
                 text_csv(out, r->v[i].column ? r->v[i].column : "", true);
                 text_printf(out, ",%s,", reason_name(r->v[i].code));
                 text_csv(out, text_c(&message), true);
+                out->failed |= text_failed(&message);
                 text_add(out, "\r\n");
                 text_close(&message);
         }

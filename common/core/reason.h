@@ -5,7 +5,8 @@
  * arguments. The sentence is made when it is shown, in the reader's language. For code `rule` argument 1 is
  * "english\nchinese".
  *
- * A list keeps the first REASONS_KEPT and counts the rest. Strings live in the list's arena. */
+ * A list keeps the first REASONS_KEPT and counts the rest. Strings live in the list's arena. Its failure is
+ * sticky: where memory ran out, whoever the list is for has to be told that, and not what is left of it. */
 #ifndef SUMU_CORE_REASON_H
 #define SUMU_CORE_REASON_H
 
@@ -40,6 +41,7 @@ struct reasons {
         size_t n;     /* kept */
         size_t total; /* found */
         size_t cap;
+        bool failed; /* memory ran out: some are missing, or lack a text */
         struct arena arena;
 };
 

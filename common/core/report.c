@@ -232,6 +232,7 @@ static void tell_value(const struct teller *t, enum reason_code code, uint32_t r
         if (bound)
                 text_scaled(&limit, *bound, in->decimals);
         text_printf(&whose, "%s, %s", in->code, t->c->regions[f->region].code);
+        t->out->failed |= text_failed(&value) || text_failed(&limit) || text_failed(&whose);
         tell(t, code, row, "value", text_c(&value), bound ? text_c(&limit) : NULL,
              bound ? text_c(&whose) : NULL);
         text_close(&value);
@@ -521,6 +522,7 @@ static void judge_rule(const struct teller *t, struct assembly *a, const struct 
 {
         struct text message = {0};
         text_printf(&message, "%s\n%s", rule->message_en, rule->message_zh);
+        t->out->failed |= text_failed(&message);
         for (a->at = 0; a->at < a->n && !a->failed; a->at++) {
                 enum qualifier q = EXACT;
                 if (!(a->seen[a->region[a->at]] & JUDGED) ||
@@ -564,5 +566,6 @@ bool report_judge(const struct report *r, const struct standing *after, const st
         if (r->action == ADD)
                 judge_sums(&t, after);
         judge_overlap(&t, after);
-        return !r->n || judge_rules(&t, j, after, flags);
+        bool fine = !r->n || judge_rules(&t, j, after, flags);
+        return fine && !out->failed && !(flags && flags->failed);
 }

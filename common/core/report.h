@@ -82,7 +82,8 @@ struct judge {
 
 /* Checks that need nothing but the report: office, dataset, period, scope, level, validity, kind, bounds.
  * `rows` gives the row number of each fact (NULL: 0). Columns are named by their keys ("region", "value").
- * That a row comes twice and that a report is too large is found by whoever reads it. */
+ * That a row comes twice and that a report is too large is found by whoever reads it. Memory that runs out is
+ * told by out->failed. */
 void report_check(const struct report *r, const struct judge *j, const uint32_t *rows, struct reasons *out);
 
 /* Checks of what would stand after a report that passed report_check: overlap, sizes, bounds of an add,

@@ -155,9 +155,12 @@ static void read_csv(struct reading *r, const char *bytes, size_t n)
 {
         uint32_t line;
         enum csv_end end = csv_read(bytes, n, record_read, r, &line);
-        if (end != CSV_FINE && end != CSV_STOPPED) {
+        if (end == CSV_BAD_MEMORY) {
+                say(r, FAULT_MEMORY, line, NULL, NULL, NULL);
+        } else if (end != CSV_FINE && end != CSV_STOPPED) {
                 struct text both = {0};
                 text_printf(&both, "%s\n%s", csv_sentence(end, LANG_EN), csv_sentence(end, LANG_ZH));
+                r->faults->failed |= text_failed(&both);
                 say(r, FAULT_CSV, line, NULL, text_c(&both), NULL);
                 text_close(&both);
         } else if (!r->columns && end == CSV_FINE) {

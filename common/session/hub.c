@@ -445,15 +445,12 @@ static bool report_read(struct hub *h, const struct envelope *e, struct report *
                 reasons_add(why, REASON_WRONG_PERIOD, 0, NULL, e->period, word, zh);
                 return false;
         }
-        switch (payload_read(e->payload, e->payload_n, h->catalog, r->dataset, &h->arena, r, why)) {
-        case PAYLOAD_READ: return true;
-        case PAYLOAD_UNKNOWN: return false;
-        case PAYLOAD_BROKEN:
+        enum payload_state state =
+            payload_read(e->payload, e->payload_n, h->catalog, r->dataset, &h->arena, r, why);
+        POST(state != PAYLOAD_MEMORY);
+        if (state == PAYLOAD_BROKEN)
                 reasons_add(why, REASON_ENCODING, 0, NULL, "a report's payload", NULL, NULL);
-                return false;
-        case PAYLOAD_MEMORY: break;
-        }
-        UNREACHABLE();
+        return state == PAYLOAD_READ;
 }
 
 struct candidate {
@@ -532,6 +529,7 @@ static void take_one(struct hub *h, uint32_t office, struct downlink_stream *s, 
                 POST(taken);
                 t.rows = (uint32_t)c->report.n;
         }
+        POST(!c->why.failed && !flags.failed);
         t.reasons = c->why.v;
         t.n_reasons = c->why.n < WIRE_REASONS ? c->why.n : WIRE_REASONS;
         t.flags = flags.v;

@@ -408,6 +408,7 @@ static void name_large(struct reading *r)
                         continue;
                 struct text value = {0};
                 text_scaled(&value, f->value, r->c->indicators[f->indicator].decimals);
+                r->reasons->failed |= text_failed(&value);
                 reasons_add(r->reasons, REASON_TOO_LARGE, 0, NULL, text_c(&value), NULL, NULL);
                 text_close(&value);
         }
@@ -482,7 +483,7 @@ enum payload_state payload_read(const uint8_t *bytes, size_t n, const struct cat
         enum payload_state state = read_facts(&r);
         struct slice note = r.only[NOTE];
         char *said = note.n ? arena_strndup(a, (const char *)note.p, note.n) : NULL;
-        if (a->ran_out)
+        if (a->ran_out || reasons->failed)
                 return PAYLOAD_MEMORY;
         if (state == PAYLOAD_READ) {
                 out->facts = r.facts;

@@ -424,6 +424,7 @@ static size_t entry_size(const ProtobufCMessage *t)
                 struct writing w = {0};         \
                 Sumu__##theirs t;               \
                 name##_write(&w, ours, &t);     \
+                POST(!w.a.ran_out);             \
                 size_t n = entry_size(&t.base); \
                 writing_close(&w);              \
                 return n;                       \

@@ -9,14 +9,20 @@ void *__wrap_malloc(size_t n);
 void *__wrap_calloc(size_t n, size_t size);
 void *__wrap_realloc(void *p, size_t n);
 
-static bool scarce, refused;
-static uint64_t left;
+static bool scarce, paused, once, refused;
+static uint64_t left, total;
 
 void scarce_after(uint64_t n)
 {
         scarce = true;
-        refused = false;
+        paused = once = refused = false;
         left = n;
+}
+
+void scarce_once(uint64_t n)
+{
+        scarce_after(n);
+        once = true;
 }
 
 bool scarce_end(void)
@@ -25,12 +31,28 @@ bool scarce_end(void)
         return refused;
 }
 
+void scarce_pause(void)
+{
+        paused = true;
+}
+
+void scarce_go_on(void)
+{
+        paused = false;
+}
+
+uint64_t scarce_refused(void)
+{
+        return total;
+}
+
 static bool given(void)
 {
-        if (!scarce || left-- > 0)
+        if (!scarce || paused || left-- > 0)
                 return true;
-        left = 0;
+        left = once ? UINT64_MAX : 0;
         refused = true;
+        total++;
         return false;
 }
 
