@@ -568,6 +568,27 @@ static int check_chains(struct checking *k)
         return rc;
 }
 
+/* ---- the file */
+
+/* What is read below comes partly from indexes; here they are compared with their tables, and the pages with
+ * each other. */
+static int check_file(struct checking *k)
+{
+        sqlite3_stmt *q = reader_sql(&k->r, READ_SOUND);
+        int rc;
+        while ((rc = db_step(&k->r.db, q, k->e)) == 1) {
+                const char *found = (const char *)sqlite3_column_text(q, 0);
+                if (stopped(k))
+                        rc = err_set(k->e, E_BUSY, "stopped");
+                else if (!found || strcmp(found, "ok") != 0)
+                        rc = err_set(k->e, E_IO, "%s is damaged: %s", k->ask->path, found ? found : "?");
+                if (rc < 0)
+                        break;
+        }
+        sqlite3_reset(q);
+        return rc;
+}
+
 /* ---- all of it */
 
 static int look(struct checking *k)
@@ -580,7 +601,9 @@ static int look(struct checking *k)
         if (rc == 0) {
                 k->r.catalog = k->c;
                 k->v->version = k->r.version;
-                rc = check_totals(k);
+                rc = check_file(k);
+                if (rc == 0)
+                        rc = check_totals(k);
                 if (rc == 0)
                         rc = check_chains(k);
                 reader_end(&k->r);

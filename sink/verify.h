@@ -4,7 +4,9 @@
  * months, quarters, halves, years) is added up again by core/tally.h from what stands, dataset by dataset in
  * order of time, and compared both ways: one that is missing, one too many, one that differs. Every stream's
  * reports are hashed again from the first on (DESIGN.md section 4, rule 1), every signature checked whose key
- * is known. Behind a gap that an operator skipped a chain begins anew: what linked it is not in the store.
+ * is known. Before that SQLite compares every table with its indexes: a file that is damaged is refused
+ * (E_IO), with the first thing found. Behind a gap that an operator skipped a chain begins anew: what linked
+ * it is not in the store.
  *
  * Memory is bounded by the tallies of one dataset. The look lasts as long as it takes; it delays no commit,
  * but the log (WAL) grows meanwhile. */

@@ -432,6 +432,39 @@ static void agree(void *at, size_t steps)
                 agree_on_everything(s);
 }
 
+/* ---- reading what may be damaged */
+
+static int read_store(void *at, struct err *e)
+{
+        struct store *s = at;
+        struct arena a = {0};
+        struct wire_stream *v;
+        size_t n;
+        struct verify found = {0};
+        int code = store_streams(s, &a, &v, &n, e);
+        for (size_t i = 0; code == 0 && i < OFFICES; i++)
+                code = ask(s, &plan.clerks[i], e);
+        struct catalog *c = code == 0 ? store_catalog(s, e) : NULL;
+        if (code == 0 && !c)
+                code = e->code;
+        catalog_free(c);
+        if (code == 0)
+                code = hq_verify(sqlite3_db_filename(s->db.handle, "main"), &found, e);
+        if (code == 0)
+                code = found.differing || found.faulty || found.signed_well != found.signatures ||
+                       found.signatures == 0;
+        verify_close(&found);
+        arena_close(&a);
+        return code;
+}
+
+static const char *const stored_figures[] = {
+    "SELECT s.office, s.stream, r.seq, r.hash, r.submitted_at, r.catalog, r.dataset, r.period, r.action, "
+    "r.payload FROM report_ r NOT INDEXED JOIN stream_ s ON s.id = r.stream ORDER BY r.id",
+    "SELECT i.name, t.period, c.code, t.high, t.low, t.facts, t.about, t.at_least FROM total_ t"
+    " CROSS JOIN indicator_ i ON i.id = t.indicator CROSS JOIN region_ c ON c.id = t.region",
+    "SELECT seq, hash, signature, key FROM signature_", NULL};
+
 const struct scene *hq_scene(void)
 {
         static struct scene scene = {.name = "store",
@@ -439,6 +472,8 @@ const struct scene *hq_scene(void)
                                      .close = close_store,
                                      .step = step_store,
                                      .db = db_of,
+                                     .read = read_store,
+                                     .figures = stored_figures,
                                      .agree = agree};
         if (!plan.made) {
                 make_plan();

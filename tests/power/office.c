@@ -633,6 +633,105 @@ static void agree(void *at, size_t steps)
         agree_on_settled(at, m);
 }
 
+/* ---- reading what may be damaged */
+
+static bool pass(void *ctx, const struct outbox_report *r)
+{
+        (void)ctx, (void)r;
+        return true;
+}
+
+static bool pass_part(void *ctx, const uint8_t *bytes, size_t n)
+{
+        (void)ctx, (void)bytes, (void)n;
+        return true;
+}
+
+/* As HQ would check it: from the hash it holds, over every byte that is sent, to the head that is signed. */
+static int read_stream(struct outbox *o, struct err *e)
+{
+        const struct model *m = &plan.models[STEPS];
+        struct arena a = {0};
+        struct wire_batch b;
+        struct point head = {0};
+        uint64_t after = m->mark;
+        struct hash h = {{0}};
+        int code = 0;
+        for (size_t i = 0; i < m->n; i++)
+                if (m->reports[i].stream == newest(m) && m->reports[i].seq == after)
+                        h = m->reports[i].hash;
+        do {
+                arena_reset(&a);
+                code = outbox_batch(o, after, WIRE_MESSAGE, &a, &b, &head, e);
+                for (size_t k = 0; code == 0 && k < b.n; k++)
+                        h = chain_next("150200", m->streams[newest(m)], ++after, h, &b.reports[k]);
+                if (code == 0 && b.n > 0 && !hash_same(h, head.hash))
+                        code = 1;
+        } while (code == 0 && b.n > 0);
+        arena_close(&a);
+        return code == 0 && after != m->head[newest(m)] ? 1 : code;
+}
+
+static int read_forms(struct outbox *o, struct err *e)
+{
+        int code = 0;
+        for (int i = 0; code == 0 && i < FORMS; i++) {
+                const char *dataset;
+                char period[PERIOD_TEXT];
+                int64_t form;
+                uint32_t revision;
+                form_names(i, &dataset, period);
+                code = outbox_form(o, dataset, period, &form, &revision, e);
+                if (code == 0)
+                        code = outbox_settled(o, form, pass_part, NULL, e);
+                if (code == 0)
+                        code = outbox_unsettled(o, form, 0, 0, pass, NULL, e);
+        }
+        return code;
+}
+
+static int read_memory(struct outbox *o, struct err *e)
+{
+        struct arena a = {0};
+        struct text t = {0};
+        struct reasons reasons = {0};
+        const struct wire_wanted *wanted;
+        uint8_t digest[OUTBOX_DIGEST];
+        int64_t id;
+        uint64_t inode;
+        size_t n;
+        int code = outbox_wanted(o, &a, &wanted, &n, e);
+        if (code >= 0)
+                code = outbox_untold(o, &id, &t, &inode, &reasons, e);
+        if (code >= 0)
+                code = outbox_catalog(o, digest, &t, e);
+        if (code >= 0)
+                code = outbox_request_find(o, "key 1", digest, &t, e);
+        reasons_close(&reasons);
+        text_close(&t);
+        arena_close(&a);
+        return code < 0 ? code : 0;
+}
+
+static int read_outbox(void *at, struct err *e)
+{
+        struct outbox *o = at;
+        struct outbox_filter whole = {.states = (1u << OUTBOX_STATES) - 1, .limit = REPORTS};
+        int code = outbox_list(o, &whole, pass, NULL, e);
+        if (code == 0)
+                code = read_forms(o, e);
+        if (code == 0)
+                code = read_memory(o, e);
+        return code == 0 ? read_stream(o, e) : code;
+}
+
+/* What HQ would count: the reports that it has not acknowledged. */
+static const char *const sent_figures[] = {
+    "SELECT r.seq, r.submitted, r.catalog, r.action, f.dataset, f.period, p.bytes FROM report r"
+    " JOIN stream s ON s.number = r.stream JOIN form f ON f.id = r.form JOIN payload p ON p.report = r.id"
+    " WHERE r.stream = (SELECT max(number) FROM stream) AND r.seq > s.mark ORDER BY r.seq",
+    NULL};
+
 /* ---- names of streams, foreseeable */
 
 static const char *named(void)
@@ -658,6 +757,8 @@ const struct scene *office_scene(void)
                                            .close = close_outbox,
                                            .step = step_outbox,
                                            .db = db_of,
+                                           .read = read_outbox,
+                                           .figures = sent_figures,
                                            .agree = agree};
         static randombytes_implementation foreseen = {
             .implementation_name = named, .random = same_number, .buf = same_bytes};

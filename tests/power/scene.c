@@ -28,15 +28,13 @@ static int refused(struct db *db, sqlite3_stmt *s, struct err *e)
         return err_set(e, E_IO, "reading everything: %s", sqlite3_errmsg(db->handle));
 }
 
-static int print_table(struct db *db, const char *table, crypto_generichash_state *h, struct err *e)
+static int print_rows(struct db *db, const char *sql, crypto_generichash_state *h, struct err *e)
 {
-        char sql[128];
         sqlite3_stmt *s = NULL;
-        snprintf(sql, sizeof sql, "SELECT * FROM \"%s\" NOT INDEXED", table); /* in the order of its key */
         int rc = sqlite3_prepare_v2(db->handle, sql, -1, &s, NULL);
         if (rc != SQLITE_OK)
                 return refused(db, s, e);
-        crypto_generichash_update(h, (const uint8_t *)table, strlen(table) + 1);
+        crypto_generichash_update(h, (const uint8_t *)sql, strlen(sql) + 1);
         while ((rc = sqlite3_step(s)) == SQLITE_ROW)
                 for (int i = 0; i < sqlite3_column_count(s); i++)
                         print_value(h, s, i);
@@ -46,24 +44,42 @@ static int print_table(struct db *db, const char *table, crypto_generichash_stat
         return 0;
 }
 
-int scene_print(struct db *db, uint64_t *print, struct err *e)
+static uint64_t finish(crypto_generichash_state *h)
+{
+        uint64_t out[2];
+        crypto_generichash_final(h, (uint8_t *)out, sizeof out);
+        return out[0];
+}
+
+int scene_print_of(struct db *db, const char *const *queries, uint64_t *print, struct err *e)
 {
         crypto_generichash_state h;
+        int code = 0;
+        crypto_generichash_init(&h, NULL, 0, 2 * sizeof *print);
+        for (; code == 0 && *queries; queries++)
+                code = print_rows(db, *queries, &h, e);
+        *print = finish(&h);
+        return code;
+}
+
+int scene_print(struct db *db, uint64_t *print, struct err *e)
+{
+        static const char tables[] = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name";
+        crypto_generichash_state h;
         sqlite3_stmt *s = NULL;
-        int code = 0, rc = sqlite3_prepare_v2(
-                          db->handle, "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name", -1,
-                          &s, NULL);
-        crypto_generichash_init(&h, NULL, 0, sizeof *print * 2);
+        int code = 0, rc = sqlite3_prepare_v2(db->handle, tables, -1, &s, NULL);
+        crypto_generichash_init(&h, NULL, 0, 2 * sizeof *print);
         while (rc == SQLITE_OK && code == 0 && (rc = sqlite3_step(s)) == SQLITE_ROW) {
-                code = print_table(db, (const char *)sqlite3_column_text(s, 0), &h, e);
+                char sql[128]; /* in the order of its key */
+                snprintf(sql, sizeof sql, "SELECT * FROM \"%s\" NOT INDEXED",
+                         (const char *)sqlite3_column_text(s, 0));
+                code = print_rows(db, sql, &h, e);
                 rc = SQLITE_OK;
         }
         if (code == 0 && rc != SQLITE_DONE)
                 return refused(db, s, e);
         sqlite3_finalize(s);
-        uint64_t out[2];
-        crypto_generichash_final(&h, (uint8_t *)out, sizeof out);
-        *print = out[0];
+        *print = finish(&h);
         return code;
 }
 

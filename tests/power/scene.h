@@ -18,6 +18,10 @@ struct scene {
         void (*close)(void *at);
         int (*step)(void *at, size_t i, struct err *e); /* 0: done, and kept */
         struct db *(*db)(void *at);
+        /* Reads all there is with its verbs, as if damage were possible: 0; 1 what would leave does not fit
+         * its hashes, or `sumu verify` finds fault; negative: refused. */
+        int (*read)(void *at, struct err *e);
+        const char *const *figures; /* queries: what must never be wrong unnoticed; ended by NULL */
         /* Does what its verbs say agree with the plain model after so many steps? Stops the test if not. */
         void (*agree)(void *at, size_t steps);
 };
@@ -37,6 +41,8 @@ const struct catalog *hq_catalog(size_t step); /* in force before it */
 
 /* A fingerprint of every row of every table: 0, or a refusal. */
 int scene_print(struct db *db, uint64_t *print, struct err *e);
+/* Of the rows of some queries, ended by NULL. */
+int scene_print_of(struct db *db, const char *const *queries, uint64_t *print, struct err *e);
 bool scene_is_sound(struct db *db); /* PRAGMA integrity_check */
 
 struct stage { /* where a scene is played: files in memory under a folder of its own */
