@@ -639,12 +639,14 @@ int outbox_older(struct outbox *o, int64_t number, int64_t *next, struct err *e)
         const struct file *f = file_of(o);
         if (o->db.broken)
                 return refused_broken(o, e);
-        for (*next = number + 1; *next < o->now.number; ++*next) {
-                const struct outbox_now *n = &stream_row(f, *next)->now;
-                size_t at = reports_from(f, *next, n->floor.seq + 1);
-                bool held = at < f->tables[REPORTS].n && report_row(f, at)->number == *next;
-                if (n->head.seq > 0 && (held || n->head.seq == n->floor.seq))
-                        return 1;
+        for (int64_t i = number + 1; i < o->now.number; i++) {
+                const struct outbox_now *n = &stream_row(f, i)->now;
+                size_t at = reports_from(f, i, n->floor.seq + 1);
+                bool held = at < f->tables[REPORTS].n && report_row(f, at)->number == i;
+                if (n->head.seq == 0 || (!held && n->head.seq != n->floor.seq))
+                        continue;
+                *next = i;
+                return 1;
         }
         return 0;
 }
@@ -658,6 +660,8 @@ int outbox_speak_of(struct outbox *o, int64_t number, struct err *e)
         if (o->db.broken)
                 return refused_broken(o, e);
         o->older = stream_row(file_of(o), number)->now;
+        o->older.version = 0;
+        o->older.clock_us = 0;
         return 0;
 }
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # outbox_same.sh REAL MODEL [FIRST LAST [STEPS]]: collector/outbox.c and its model answer alike, seed by seed.
 set -euo pipefail
-real=$1 model=$2 first=${3:-1} last=${4:-40} steps=${5:-300}
+real=$1 model=$2 first=${3:-1} last=${4:-15} steps=${5:-300}
 dir=$(mktemp -d "${TMPDIR:-/tmp}/sumu-same-XXXXXX")
 trap 'rm -rf "$dir"' EXIT
 

@@ -83,10 +83,9 @@ static void print_point(const char *name, struct point p)
         print_hash(p.hash);
 }
 
-static void print_now(const struct outbox *o)
+static void print_stream_now(const char *which, const struct outbox *o, const struct outbox_now *n)
 {
-        const struct outbox_now *n = &o->now;
-        printf("  now %" PRId64 " ", n->number);
+        printf("  %s %" PRId64 " ", which, n->number);
         print_stream(n->stream);
         print_point("head", n->head);
         print_point("floor", n->floor);
@@ -95,6 +94,13 @@ static void print_now(const struct outbox *o)
                " version=%" PRIu64 " clock=%" PRId64 " rewritten=%" PRIu64 " waiting=%" PRIu64 " broken=%d\n",
                n->turn, n->passed, n->sent, n->head_bytes, n->floor_bytes, n->mark_bytes, n->version,
                n->clock_us, o->rewritten, outbox_waiting(o), outbox_broken(o));
+}
+
+static void print_now(const struct outbox *o)
+{
+        print_stream_now("now", o, &o->now);
+        if (o->older.number)
+                print_stream_now("older", o, &o->older);
 }
 
 static void print_reason(const struct reason *r)
@@ -165,10 +171,15 @@ static void know_stream(struct run *t)
                 t->n_known = STREAMS_KNOWN;
 }
 
-/* Mostly one of the newest stream. */
+static const struct outbox_now *spoken(const struct outbox *o)
+{
+        return o->older.number ? &o->older : &o->now;
+}
+
+/* Mostly one of the stream that is spoken of. */
 static uint64_t any_seq(struct run *t)
 {
-        const struct outbox_now *n = &t->o.now;
+        const struct outbox_now *n = spoken(&t->o);
         return n->floor.seq + dice(t, n->head.seq - n->floor.seq + (dice(t, 8) == 0 ? 3 : 1));
 }
 
@@ -296,6 +307,8 @@ static int do_verdicts(struct run *t)
 static int do_fork(struct run *t)
 {
         const struct outbox_now *n = &t->o.now;
+        if (t->o.older.number)
+                return 0; /* forks are of the newest */
         uint64_t after = n->floor.seq + dice(t, n->head.seq - n->floor.seq + 1);
         int code = outbox_fork(&t->o, after, t->now_us, &t->e);
         printf(" after=%" PRIu64, after);
@@ -507,11 +520,25 @@ static void ask_untold(struct run *t)
         reasons_close(&reasons);
 }
 
+/* Turns to an older stream, or back to the newest. */
+static void ask_older(struct run *t)
+{
+        int64_t next = 0, after = (int64_t)dice(t, (uint64_t)t->o.now.number + 1);
+        int code = outbox_older(&t->o, after, &next, &t->e);
+        printf("  older than %" PRId64 " -> %d %" PRId64, after, code, next);
+        if (!t->o.writing) {
+                code = outbox_speak_of(&t->o, dice(t, 3) ? next : 0, &t->e);
+                printf(" speak -> %d", code);
+        }
+        printf("\n");
+        print_now(&t->o);
+}
+
 static void ask_start(struct run *t)
 {
         struct uplink_start s = {0};
         outbox_start(&t->o, &s);
-        printf("  start %s turn=%u version=%" PRIu64, s.office, s.turn, s.version);
+        printf("  start %s turn=%u version=%" PRIu64 " closed=%d", s.office, s.turn, s.version, s.closed);
         print_point("head", s.head);
         print_point("floor", s.floor);
         print_point("mark", s.mark);
@@ -522,7 +549,7 @@ static void ask_something(struct run *t)
 {
         static void (*const questions[])(struct run * t) = {ask_list,     ask_batch,  ask_hash,    ask_wanted,
                                                             ask_request,  ask_file,   ask_catalog, ask_form,
-                                                            ask_unfolded, ask_untold, ask_start};
+                                                            ask_unfolded, ask_untold, ask_start,   ask_older};
         questions[dice(t, sizeof questions / sizeof *questions)](t);
 }
 
