@@ -34,7 +34,7 @@ enum {
         ZAP_ENFORCE_DOMAIN = 93, /* a draft constant, missing from zmq.h but honoured by 4.3.4 (Z3) */
         FILES = 8192,
         GUARD_MS = 250,
-        MOMENT_NS = 200 * 1000,
+        MOMENT_NS = 100 * 1000,
         ASLEEP_MS = 100, /* a sleep long enough for the guard to judge what ended it */
         RARE_MS = 30 * 1000,
         RETRY_LEAST_MS = 1000,
@@ -400,14 +400,23 @@ static int fd_of(void *socket)
         return fd;
 }
 
+static long times_interrupted(void)
+{
+        struct rusage u = {0};
+        getrusage(RUSAGE_THREAD, &u);
+        return u.ru_nivcsw;
+}
+
 /* Input behind a quiet fd: nothing would have ended this sleep but the guard. The two looks have to be one
- * moment: where the processor was taken away between them, a message may have come meanwhile, and nothing is
- * said. */
+ * moment: where the processor was taken away between them, be it for libzmq's own thread that brings a
+ * message, one may have come meanwhile, and nothing is said. */
 static bool is_late(void *socket)
 {
         struct pollfd fd = {.fd = fd_of(socket), .events = POLLIN};
+        long interrupted = times_interrupted();
         uint64_t began = uv_hrtime();
-        return poll(&fd, 1, 0) == 0 && has_input(socket) && uv_hrtime() - began < MOMENT_NS;
+        return poll(&fd, 1, 0) == 0 && has_input(socket) && uv_hrtime() - began < MOMENT_NS &&
+               times_interrupted() == interrupted;
 }
 
 static void on_wake(uv_poll_t *p, int status, int events)
