@@ -761,6 +761,16 @@ static int undo_acks(struct outbox *o, int64_t stream, uint64_t mark, struct err
         return db_run(&o->db, s, e);
 }
 
+/* Nor has HQ a verdict on it. The next one may be another: HQ's catalogue may be newer than the first was. */
+static int undo_verdicts(struct outbox *o, int64_t stream, uint64_t mark, struct err *e)
+{
+        sqlite3_stmt *s = statement(o, SQL_VERDICT_UNDO);
+        db_int(s, 1, stream);
+        db_int(s, 2, (int64_t)mark);
+        o->rewritten++;
+        return db_run(&o->db, s, e);
+}
+
 int outbox_keep_mark(struct outbox *o, struct point mark, uint64_t version, int64_t hq_us, int64_t now_us,
                      struct err *e)
 {
@@ -775,7 +785,11 @@ int outbox_keep_mark(struct outbox *o, struct point mark, uint64_t version, int6
                 o->now.version = version;
         if (hq_us > o->now.clock_us)
                 o->now.clock_us = hq_us;
-        code = mark.seq < n->mark.seq ? undo_acks(o, n->number, mark.seq, e) : 0;
+        code = 0;
+        if (mark.seq < n->mark.seq)
+                code = undo_acks(o, n->number, mark.seq, e);
+        if (code == 0 && mark.seq < n->mark.seq)
+                code = undo_verdicts(o, n->number, mark.seq, e);
         n->mark = mark;
         if (mark.seq > n->sent)
                 n->sent = mark.seq;

@@ -158,6 +158,8 @@ int outbox_wanted(struct outbox *o, struct arena *a, const struct wire_wanted **
 
 void outbox_keep_turn(struct outbox *o, uint32_t turn);
 void outbox_keep_passed(struct outbox *o, bool passed);
+/* A mark lower than the last: HQ came back from a backup, and what lies after it waits for a verdict again.
+ */
 int outbox_keep_mark(struct outbox *o, struct point mark, uint64_t version, int64_t hq_us, int64_t now_us,
                      struct err *e);
 void outbox_note_sent(struct outbox *o, uint64_t seq); /* no transaction needed: kept with the next commit */

@@ -180,6 +180,8 @@ static void agreed(struct uplink *u, int64_t now_ms, struct uplink_todo *todo)
         u->state = UPLINK_OPEN;
         todo->keep_mark = true;
         u->mark = u->asked;
+        if (u->decided > u->mark.seq)
+                u->decided = u->mark.seq; /* HQ came back from a backup and judges anew */
         if ((reopened && !PLANTED(RESTORED_HQ_IGNORED)) || u->sent < u->mark.seq) {
                 forget_sent(u, u->mark.seq);
         } else {

@@ -316,6 +316,24 @@ static void tells_of_late_rejections(void **state)
         reasons_close(&reasons);
 }
 
+/* Rule 6: what HQ has forgotten it judges anew, and perhaps otherwise. */
+static void a_mark_goes_back(void **state)
+{
+        struct box *b = *state;
+        struct reason why = {.code = REASON_LOCKED, .row = 3};
+        add_n(b, 3);
+        mark(b, 3, start_us, start_us);
+        for (uint64_t seq = 1; seq <= 3; seq++)
+                assert_int_equal(verdict(b, b->o.now.stream, seq, ACCEPTED, NULL), 1);
+        mark(b, 1, start_us, start_us);
+        lists(b, (struct outbox_filter){0}, "3:sent 2:sent 1:accepted");
+        mark(b, 3, start_us, start_us);
+        assert_int_equal(verdict(b, b->o.now.stream, 1, REJECTED, &why), 0);
+        assert_int_equal(verdict(b, b->o.now.stream, 2, REJECTED, &why), 1);
+        assert_int_equal(verdict(b, b->o.now.stream, 3, ACCEPTED, NULL), 1);
+        lists(b, (struct outbox_filter){0}, "3:accepted 2:rejected 1:accepted");
+}
+
 /* Rule 7: what came after the last shared report is queued again in a new stream, in order. */
 static void forks(void **state)
 {
@@ -591,6 +609,7 @@ int main(void)
             CASE(batches),
             CASE(remembers_requests_and_files),
             CASE(tells_of_late_rejections),
+            CASE(a_mark_goes_back),
             CASE(forks),
             CASE(trims_by_both_clocks),
             CASE(trims_what_is_decided_and_settled),

@@ -1082,6 +1082,22 @@ static void undo_acks(struct outbox *o, int64_t number, uint64_t mark)
         }
 }
 
+static void undo_verdicts(struct outbox *o, int64_t number, uint64_t mark)
+{
+        struct file *f = file_of(o);
+        o->rewritten++;
+        for (size_t i = reports_from(f, number, mark + 1); i < f->tables[REPORTS].n; i++) {
+                if (report_row(f, i)->number != number)
+                        return;
+                if (report_row(f, i)->gone || report_row(f, i)->state == 0)
+                        continue;
+                struct report_row *r = change(f, REPORTS, i);
+                r->state = 0;
+                blob_leave(f, r->verdict);
+                r->verdict = NULL;
+        }
+}
+
 int outbox_keep_mark(struct outbox *o, struct point mark, uint64_t version, int64_t hq_us, int64_t now_us,
                      struct err *e)
 {
@@ -1096,8 +1112,10 @@ int outbox_keep_mark(struct outbox *o, struct point mark, uint64_t version, int6
                 o->now.version = version;
         if (hq_us > o->now.clock_us)
                 o->now.clock_us = hq_us;
-        if (mark.seq < n->mark.seq)
+        if (mark.seq < n->mark.seq) {
                 undo_acks(o, n->number, mark.seq);
+                undo_verdicts(o, n->number, mark.seq);
+        }
         n->mark = mark;
         if (mark.seq > n->sent)
                 n->sent = mark.seq;
