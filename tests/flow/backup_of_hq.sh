@@ -2,7 +2,8 @@
 # HQ's store comes back from a backup (DESIGN.md section 4, rule 6): offices send again what the backup lacks, totals are exact,
 # and nobody lifts a hand. The backups are taken while reports come in, as docs/operator.md says.
 . "$(dirname "$0")/lib.sh"
-region "$source_tree/catalog/neimenggu"
+cp -r "$source_tree/catalog/neimenggu" "$dir/catalog"
+region "$dir/catalog"
 . "$flow/backups.bash"
 offices=(150200 150400 152900)
 for o in "${offices[@]}"; do office "$o"; done
@@ -81,6 +82,21 @@ crash sink
 restore sink late
 start sink
 start aggregator
+exact "${offices[@]}"
+
+chapter "restored, and HQ has a newer catalogue by now: the office is told that its verdict has changed"
+put 150200 2023-10-05 replace 5000
+await drained 150200
+is "$(states 150200 '&period=2023-10-05')" "1 accepted"
+stop sink
+restore sink late
+sed -i "s/^version: .*/version: 'bounded'/" "$dir/catalog/catalog.yaml"
+sed -i 's/^\(firearms_seized,gunexp,flow,支,firearms,0\),,,/\1,,4000,/' "$dir/catalog/indicators.csv"
+start sink
+rejected() { [ "$(states 150200 '&period=2023-10-05')" = "1 rejected" ]; }
+await rejected
+says "$(ask 150200 '/api/v1/reports?period=2023-10-05')" "4000"
+unsaid 150200 1 5000
 exact "${offices[@]}"
 
 chapter "no backup at all: the offices hold everything"

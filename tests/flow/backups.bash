@@ -77,10 +77,12 @@ sums_up() { # period, firearms: what HQ says is seized in all of the region
         [ "$(total gunexp.firearms_seized 150000 "$1" | cut -d' ' -f1)" = "$2" ]
 }
 
-# What a collector shows of its reports is what HQ's store holds of them: stream, number, verdict, revision; and the turns.
+# What a collector shows of its reports is what HQ's store holds of them: stream, number, verdict, and the
+# revision of what is accepted; and the turns.
 told_alike() {
-        ask "$1" '/api/v1/reports?limit=1000' | jq -r '.reports[] | "\(.stream) \(.seq) \(.state) \(.revision)"' | sort >"$dir/told"
-        sqlite3 -readonly -separator ' ' "$(database sink)" 'SELECT stream, seq, verdict, revision FROM report' | sort >"$dir/stored"
+        ask "$1" '/api/v1/reports?limit=1000' | jq -r '.reports[] | "\(.stream) \(.seq) \(.state) \(if .state == "accepted" then .revision else "-" end)"' | sort >"$dir/told"
+        sqlite3 -readonly -separator ' ' "$(database sink)" "SELECT stream, seq, verdict, CASE verdict
+                WHEN 'accepted' THEN revision ELSE '-' END FROM report" | sort >"$dir/stored"
         comm -23 "$dir/told" "$dir/stored" >"$dir/untrue"
         [ ! -s "$dir/untrue" ] || { cat "$dir/untrue" >&2; fail "$1 tells of reports what HQ does not know"; }
         sqlite3 -readonly "$(database "$1")" 'SELECT lower(hex(stream)), turn FROM stream WHERE turn > 0' | sort >"$dir/told"
