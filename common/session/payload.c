@@ -153,7 +153,8 @@ struct slice {
 struct reading {
         const struct catalog *c;
         const struct dataset *dataset;
-        struct arena *a;
+        struct arena *a;   /* of what is read; large with what was sent */
+        struct arena room; /* of the reading, large with the catalogue: gone with it */
         struct reasons *reasons;
         struct slice bytes;
         struct slice only[FIELDS]; /* the fields that come once */
@@ -252,7 +253,7 @@ static int64_t indicator_look_up(struct reading *r, struct slice name)
 
 static void name_unknown(struct reading *r, enum reason_code code, struct slice name)
 {
-        char *text = arena_strndup(r->a, (const char *)name.p, name.n);
+        char *text = arena_strndup(&r->room, (const char *)name.p, name.n);
         reasons_add(r->reasons, code, 0, NULL, text, NULL, NULL);
 }
 
@@ -436,14 +437,14 @@ static bool make_room(struct reading *r)
 {
         size_t regions = r->count[REGION_NAME], indicators = r->count[INDICATOR_NAME],
                notes = r->count[NOTE_TEXT];
-        r->region = arena_alloc(r->a, regions * sizeof *r->region);
-        r->indicator = arena_alloc(r->a, indicators * sizeof *r->indicator);
-        r->regions_met = arena_alloc(r->a, 2 * (size_t)r->c->n_regions / 8 + 1);
-        r->indicators_met = arena_alloc(r->a, r->c->n_indicators / 8 + 1);
-        r->text = arena_alloc(r->a, notes * sizeof *r->text);
+        r->region = arena_alloc(&r->room, regions * sizeof *r->region);
+        r->indicator = arena_alloc(&r->room, indicators * sizeof *r->indicator);
+        r->regions_met = arena_alloc(&r->room, 2 * (size_t)r->c->n_regions / 8 + 1);
+        r->indicators_met = arena_alloc(&r->room, r->c->n_indicators / 8 + 1);
+        r->text = arena_alloc(&r->room, notes * sizeof *r->text);
         r->facts = arena_alloc(r->a, r->rows * sizeof *r->facts);
         r->notes = arena_alloc(r->a, notes * sizeof *r->notes);
-        return !r->a->ran_out;
+        return !r->a->ran_out && !r->room.ran_out;
 }
 
 static enum payload_state read_facts(struct reading *r)
@@ -483,7 +484,9 @@ enum payload_state payload_read(const uint8_t *bytes, size_t n, const struct cat
         enum payload_state state = read_facts(&r);
         struct slice note = r.only[NOTE];
         char *said = note.n ? arena_strndup(a, (const char *)note.p, note.n) : NULL;
-        if (a->ran_out || reasons->failed)
+        bool ran_out = a->ran_out || r.room.ran_out || reasons->failed;
+        arena_close(&r.room);
+        if (ran_out)
                 return PAYLOAD_MEMORY;
         if (state == PAYLOAD_READ) {
                 out->facts = r.facts;

@@ -6,7 +6,9 @@
 
 #include "lib/toy_catalog.h"
 #include "session/payload.h"
+#include "session/wire.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -269,11 +271,48 @@ static void memory(void **state)
         toy_free(c);
 }
 
+/* One message may hold thousands of reports; what one of them leaves in the arena must not grow with the
+ * catalogue, or a few bytes each would use up all there is. */
+static void small_reports_take_little(void **state)
+{
+        (void)state;
+        enum { REPORTS_IN_A_MESSAGE = 4000 };
+        struct catalog *large = toy_new();
+        uint32_t d = toy_dataset(large, "d", PERIOD_DAY);
+        toy_indicator(large, d, "i", FLOW);
+        toy_region(large, "R", NONE, "root");
+        for (int i = 1; i < CATALOG_REGIONS; i++) {
+                char code[16];
+                snprintf(code, sizeof code, "R%d", i);
+                toy_region(large, code, 0, "all");
+        }
+        struct fact fact = {.region = 7, .indicator = 0, .value = 1};
+        struct report r = {.dataset = d, .facts = &fact, .n = 1}, out;
+        struct text payload = {0};
+        struct arena a;
+        struct reasons why = {0};
+        payload_write(large, &r, &payload);
+        arena_init(&a, 4 * (size_t)WIRE_ARENA);
+        for (int i = 0; i < REPORTS_IN_A_MESSAGE; i++)
+                assert_int_equal(
+                    payload_read((const uint8_t *)payload.v, payload.n, large, d, &a, &out, &why),
+                    PAYLOAD_READ);
+        text_close(&payload);
+        arena_close(&a);
+        reasons_close(&why);
+        toy_free(large);
+}
+
 int main(void)
 {
-        const struct CMUnitTest tests[] = {cmocka_unit_test(there_and_back), cmocka_unit_test(plain_bytes),
-                                           cmocka_unit_test(nothing),        cmocka_unit_test(any_order),
-                                           cmocka_unit_test(unknown),        cmocka_unit_test(too_large),
-                                           cmocka_unit_test(broken),         cmocka_unit_test(memory)};
+        const struct CMUnitTest tests[] = {cmocka_unit_test(there_and_back),
+                                           cmocka_unit_test(plain_bytes),
+                                           cmocka_unit_test(nothing),
+                                           cmocka_unit_test(any_order),
+                                           cmocka_unit_test(unknown),
+                                           cmocka_unit_test(too_large),
+                                           cmocka_unit_test(broken),
+                                           cmocka_unit_test(memory),
+                                           cmocka_unit_test(small_reports_take_little)};
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
