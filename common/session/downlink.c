@@ -43,7 +43,8 @@ static void send_welcome(const struct downlink_event *ev, struct downlink_todo *
                                  .turn = ev->stream->turn,
                                  .last_turn = ev->last_turn,
                                  .mark = mark_of(ev),
-                                 .window = DOWNLINK_WINDOW};
+                                 .window = DOWNLINK_WINDOW,
+                                 .life = ev->life};
         memcpy(w.catalog, ev->catalog, sizeof w.catalog);
         todo->send = true;
         todo->reply = (struct wire_message){.kind = WIRE_WELCOME, .welcome = w};

@@ -65,6 +65,7 @@ struct downlink_event {
         struct point taken;     /* of DOWNLINK_TAKEN */
         const uint8_t *catalog; /* digest of the one that counts */
         uint64_t version;       /* of the store's last commit */
+        uint64_t life;          /* of what HQ has in memory: another one whenever it begins anew */
         int64_t clock_us;
 };
 

@@ -308,6 +308,7 @@ static struct downlink_todo peer_step(struct hub *h, struct peer *p, struct down
         }
         ev.catalog = h->feed.catalog;
         ev.version = h->feed.version;
+        ev.life = h->feed.incarnation + h->feed.attempt;
         ev.clock_us = now.clock_us;
         downlink_step(&p->link, &ev, &todo);
         if (todo.send && todo.reply.kind == WIRE_REFUSAL) {

@@ -223,7 +223,9 @@ static void welcome(struct uplink *u, const struct wire_welcome *w, int64_t now_
 {
         if (!stream_same(w->stream, u->stream) || u->state == UPLINK_DOWN)
                 return;
-        if (u->state == UPLINK_OPEN && u->older_held) {
+        bool anew = w->life != u->life;
+        u->life = w->life;
+        if (anew && u->older_held) {
                 todo->review = true;
                 return;
         }
@@ -410,6 +412,7 @@ static void stream_opened(struct uplink *u, const struct uplink_start *start, in
         bool down = u->state == UPLINK_DOWN;
         struct uplink fresh;
         uplink_init(&fresh, start);
+        fresh.life = u->life;
         fresh.has_catalog = u->has_catalog; /* a refused one counts as held */
         memcpy(fresh.catalog, u->catalog, sizeof fresh.catalog);
         fresh.fetching = u->fetching;

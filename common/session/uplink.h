@@ -9,8 +9,8 @@
  *
  * A fork leaves older streams behind, whose reports HQ has. Put back to a backup it may have them no longer,
  * so each conversation begins with the oldest stream that still holds reports: a closed one is over when HQ
- * has all of it (`next`), the newest goes on. An unasked welcome says that HQ has begun anew: so does the
- * office (`review`).
+ * has all of it (`next`), the newest goes on. When a welcome tells that HQ has begun anew meanwhile, so does
+ * the office (`review`).
  *
  * A machine without I/O: an event comes in with the time, what to do comes out as plain fields, the collector
  * does it in the order the fields stand in, and tells the result as the next event. What must survive lives
@@ -78,6 +78,7 @@ struct uplink {
         bool older_wait, closed, older_held;
         int64_t older_deadline_ms; /* for verdicts of older streams */
         uint64_t window;
+        uint64_t life; /* of HQ, in which older streams were offered */
         struct {
                 uint64_t seq;
                 size_t bytes;

@@ -109,7 +109,7 @@ struct wire_welcome {
         struct stream_id stream;
         uint32_t turn, last_turn;
         struct wire_mark mark;
-        uint64_t window;
+        uint64_t window, life;
         uint8_t catalog[32];
 };
 

@@ -190,7 +190,8 @@ static void uplink_event(struct stage *s, char **w, size_t n)
                                                   .last_turn =
                                                       (uint32_t)number(w, n, "last", number(w, n, "turn", 1)),
                                                   .mark = mark_message(s, option(w, n, "mark"), w, n),
-                                                  .window = number(w, n, "window", DOWNLINK_WINDOW)};
+                                                  .window = number(w, n, "window", DOWNLINK_WINDOW),
+                                                  .life = number(w, n, "life", 1)};
                 memset(m.welcome.catalog, has(w, n, "new-catalogue") ? 9 : 0, sizeof m.welcome.catalog);
         } else if (strcmp(w[0], "mark") == 0) {
                 m.kind = WIRE_MARK;

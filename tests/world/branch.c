@@ -20,7 +20,7 @@ static struct courier_time now(const struct branch *b)
 static bool send_hq(void *ctx, const void *bytes, size_t n)
 {
         struct branch *b = ctx;
-        return !b->disk->off &&
+        return !disk_is_off(b->disk) &&
                road_post(b->w, b->at, true, &(struct wire_bytes){(const uint8_t *)bytes, n}, 1);
 }
 
@@ -97,8 +97,8 @@ static void settle(struct branch *b)
 {
         if (!b->alive)
                 return;
-        if (b->disk->off || outbox_broken(&b->outbox)) {
-                branch_die(b, b->disk->off);
+        if (disk_is_off(b->disk) || outbox_broken(&b->outbox)) {
+                branch_die(b, disk_is_off(b->disk));
                 return;
         }
         mark_is_kept(b);
@@ -115,7 +115,7 @@ void branch_begin(struct world *w, struct branch *b, uint16_t office)
 {
         static struct keys all[STEPPE_OFFICES];
         static uint8_t secrets[STEPPE_OFFICES][SIGN_SECRET];
-        char path[24];
+        char name[16];
         uint16_t at = (uint16_t)(b - w->branches);
         *b = (struct branch){.w = w, .at = at, .office = office, .code = steppe(0)->offices[office].code};
         struct keys *k = &all[office];
@@ -126,9 +126,9 @@ void branch_begin(struct world *w, struct branch *b, uint16_t office)
                 k->sign_secret = secrets[office];
         }
         b->keys = *k;
-        snprintf(path, sizeof path, "office-%u", at);
-        b->disk = disk_new(path, seed_next(&w->seed));
-        b->disk->odds = (struct disk_odds){w->options.office_cut, w->options.office_broken};
+        snprintf(name, sizeof name, "office-%u", at);
+        b->disk = disk_new(name, seed_next(&w->seed));
+        disk_odds(b->disk, (struct disk_odds){w->options.office_cut, w->options.office_broken});
         b->clock.drift_ppm = (int32_t)seed_between(&w->seed, -200, 200);
         b->clock.offset_us = seed_between(&w->seed, -5000000, 5000000);
 }
@@ -155,7 +155,7 @@ void branch_boot(struct branch *b)
         b->life++;
         b->frozen_ms = b->tick_ms = 0;
         int code = outbox_open(&b->outbox, b->disk->path, b->code, now(b).clock_us, &e);
-        if (code < 0 || b->disk->off) {
+        if (code < 0 || disk_is_off(b->disk)) {
                 world_say(b->w, "%s (%u) cannot start: %s", b->code, b->at, e.text);
                 if (code == 0)
                         outbox_close(&b->outbox);
@@ -187,7 +187,7 @@ void branch_die(struct branch *b, bool power)
         if (!b->alive)
                 return;
         world_say(b->w, "%s (%u) dies%s", b->code, b->at, power ? " of a power cut" : "");
-        b->disk->off |= power;
+        disk_kill(b->disk);
         stop(b);
         b->line.up = b->line.broken = false;
         world_write(b->w, world_within(b->w, 500, power ? 15000 : 3000), BOOTS, b->at, 0);
@@ -306,7 +306,7 @@ static int ask(struct branch *b, uint32_t report)
         if (code != 0 || b->outbox.now.passed)
                 return code;
         code = enter(b, p, report, key, &e);
-        if (code == 0 && b->disk->off)
+        if (code == 0 && disk_is_off(b->disk))
                 code = E_IO; /* it is on the disk, but the answer never left */
         if (code == 0)
                 courier_grew(&b->courier, now(b));

@@ -9,9 +9,9 @@
  *   disk_sqlite.c   with the real outbox.c and store.c on a file system in memory that keeps, loses or tears
  *                   what was not synced. Slow: fewer seeds, nothing left out.
  *
- * The world sets the odds, notices that the power went off (`off`: whoever ran on this disk is dead, whatever
- * it still seems to say is dropped), and puts it on again. A path names one disk; the names are those given
- * to outbox_open and store_open. One world at a time in a process. */
+ * The world sets the odds, notices that the power went off (whoever ran on this disk is dead, whatever it
+ * still seems to say is dropped), and puts it on again. `path` is what outbox_open and store_open are given;
+ * it may change whenever the process on it ends. One world at a time in a process. */
 #ifndef SUMU_TESTS_WORLD_DISK_H
 #define SUMU_TESTS_WORLD_DISK_H
 
@@ -27,25 +27,30 @@ struct disk_odds {       /* of 10,000 commits */
 };
 
 struct disk {
-        char path[24];
+        char name[16], path[96];
         struct seed seed;
         struct disk_odds odds;
-        bool full; /* commits are refused with E_FULL until it is not */
-        bool off;
-        uint64_t commits, cuts, broken, refused; /* since it was made */
+        bool full;
 
         /* disk_model.c: the owner's image; NULL: no such file yet */
+        bool off;
         void *image;
         const struct disk_image *kind;
-        /* disk_sqlite.c */
-        void *files;
+        /* disk_sqlite.c: what the files lie on, and what they lay on before the last kill */
+        struct platter *platter, *before;
 };
 
-struct disk *disk_new(const char *path, uint64_t seed);
+struct disk *disk_new(const char *name, uint64_t seed);
 void disk_free(struct disk *d);
 
-/* The power returns: what was not synced is decided now. */
-void disk_on(struct disk *d);
+void disk_odds(struct disk *d, struct disk_odds odds);
+void disk_fill(struct disk *d, bool full); /* what needs room is refused until there is some */
+
+bool disk_is_off(const struct disk *d);
+void disk_on(struct disk *d); /* the power returns: what was not synced is decided now */
+
+/* The process that runs on it is killed. Said before its handles are closed, which then does nothing. */
+void disk_kill(struct disk *d);
 
 /* A backup of the file as it is now (never of a transaction under way); NULL: there is no file. */
 void *disk_save(struct disk *d);
@@ -67,7 +72,7 @@ struct disk_answer {
                       commit by the same owner */
         bool kept; /* the file has the transaction */
 };
-/* What becomes of a transaction that ends now. With `off`: E_IO, not kept. */
+/* What becomes of a transaction that ends now. With the power off: E_IO, not kept. */
 struct disk_answer disk_commit(struct disk *d);
 
 #endif

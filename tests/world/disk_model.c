@@ -10,17 +10,18 @@ enum { DISKS = 64 };
 
 static struct disk *disks[DISKS];
 
-struct disk *disk_new(const char *path, uint64_t seed)
+struct disk *disk_new(const char *name, uint64_t seed)
 {
         struct disk *d = calloc(1, sizeof *d);
         size_t at = 0;
-        PRE(d && strlen(path) < sizeof d->path);
+        PRE(d && strlen(name) < sizeof d->name);
         while (disks[at]) {
-                PRE(strcmp(disks[at]->path, path) != 0);
+                PRE(strcmp(disks[at]->name, name) != 0);
                 at++;
                 PRE(at < DISKS);
         }
-        memcpy(d->path, path, strlen(path) + 1);
+        memcpy(d->name, name, strlen(name) + 1);
+        memcpy(d->path, name, strlen(name) + 1);
         d->seed = seed_from(seed);
         disks[at] = d;
         return d;
@@ -43,6 +44,26 @@ struct disk *disk_at(const char *path)
                 if (disks[i] && strcmp(disks[i]->path, path) == 0)
                         return disks[i];
         UNREACHABLE();
+}
+
+void disk_odds(struct disk *d, struct disk_odds odds)
+{
+        d->odds = odds;
+}
+
+void disk_fill(struct disk *d, bool full)
+{
+        d->full = full;
+}
+
+bool disk_is_off(const struct disk *d)
+{
+        return d->off;
+}
+
+void disk_kill(struct disk *d)
+{
+        (void)d; /* a transaction under way is not in the image */
 }
 
 void disk_on(struct disk *d)
@@ -91,18 +112,12 @@ struct disk_answer disk_commit(struct disk *d)
         uint64_t dice = seed_below(&d->seed, 10000);
         if (d->off)
                 return (struct disk_answer){.code = E_IO};
-        if (d->full) {
-                d->refused++;
+        if (d->full)
                 return (struct disk_answer){.code = E_FULL};
-        }
-        d->commits++;
         if (dice >= d->odds.cut + d->odds.broken)
                 return (struct disk_answer){.kept = true};
-        if (dice >= d->odds.cut) {
-                d->broken++;
+        if (dice >= d->odds.cut)
                 return (struct disk_answer){.code = E_IO, .kept = dice & 1};
-        }
-        d->cuts++;
         d->off = true;
         switch (dice % 3) {
         case 0: return (struct disk_answer){.code = E_IO};

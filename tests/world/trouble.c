@@ -31,7 +31,7 @@ static void fill(struct world *w, uint16_t client)
 {
         struct disk *d = client == WORLD_SINK ? w->vault.disk : w->branches[client].disk;
         world_say(w, "the disk of %u is full", client);
-        d->full = true;
+        disk_fill(d, true);
         world_write(w, world_within(w, 1000, 20000), ROOM, client, 0);
 }
 
@@ -162,13 +162,14 @@ void trouble_ends(struct world *w)
         w->calm = true;
         for (size_t i = 0; i < w->n_branches; i++) {
                 struct branch *b = &w->branches[i];
-                b->disk->odds = (struct disk_odds){0};
-                b->disk->full = false;
+                disk_odds(b->disk, (struct disk_odds){0});
+                disk_fill(b->disk, false);
                 b->line.cut = false;
                 b->frozen_ms = 0;
         }
-        w->vault.disk->odds = (struct disk_odds){0};
-        w->vault.disk->full = w->vault.line.cut = false;
+        disk_odds(w->vault.disk, (struct disk_odds){0});
+        disk_fill(w->vault.disk, false);
+        w->vault.line.cut = false;
         w->vault.frozen_ms = w->hubs[0].frozen_ms = w->hubs[1].frozen_ms = 0;
         centre_boot(&w->hubs[0]);
         centre_die(&w->hubs[1]); /* the operator stops the one too many */

@@ -123,33 +123,39 @@ static void hold_stored(void *ctx, const struct look_report *r)
                 t->v[n].seen = true;
 }
 
-/* A disk as it is now, whether or not anybody runs on it; false: there is no file. */
-static bool disk_calmly(struct disk *d, struct disk *was)
+/* Looks at a disk as it is, whether or not anybody runs on it. */
+struct calm {
+        struct disk *disk;
+        struct disk_odds odds;
+        bool full, there;
+};
+
+static struct calm calm_begin(struct disk *d, bool alive)
 {
+        struct calm c = {.disk = d, .odds = d->odds, .full = d->full};
+        if (!alive)
+                disk_on(d);
+        disk_odds(d, (struct disk_odds){0});
+        disk_fill(d, false);
         void *image = disk_save(d);
-        bool there = image;
+        c.there = image;
         disk_discard(image);
-        *was = *d;
-        d->odds = (struct disk_odds){0};
-        d->full = d->off = false;
-        return there;
+        return c;
 }
 
-static void disk_as_it_was(struct disk *d, const struct disk *was)
+static void calm_end(const struct calm *c)
 {
-        d->odds = was->odds;
-        d->full = was->full;
-        d->off = was->off;
+        disk_odds(c->disk, c->odds);
+        disk_fill(c->disk, c->full);
 }
 
 static void hold_outbox(struct branch *b)
 {
         struct outbox_filter all = {.states = (1u << OUTBOX_STATES) - 1, .limit = TRUTH_REPORTS};
         struct outbox o, *open = b->alive ? &b->outbox : &o;
-        struct disk was;
+        struct calm calm = calm_begin(b->disk, b->alive);
         struct err e;
-        bool there = disk_calmly(b->disk, &was);
-        if (there) {
+        if (calm.there) {
                 int code = b->alive ? 0 : outbox_open(&o, b->disk->path, b->code, 0, &e);
                 if (code == 0)
                         code = outbox_list(open, &all, hold_listed, &b->w->truth, &e);
@@ -158,23 +164,22 @@ static void hold_outbox(struct branch *b)
                 if (!b->alive)
                         outbox_close(&o);
         }
-        disk_as_it_was(b->disk, &was);
+        calm_end(&calm);
 }
 
 static void hold_store(struct vault *v)
 {
         struct store s, *open = v->alive ? &v->store : &s;
-        struct disk was;
+        struct calm calm = calm_begin(v->disk, v->alive);
         struct err e;
-        bool there = disk_calmly(v->disk, &was);
-        if (there) {
+        if (calm.there) {
                 if (!v->alive && store_open(&s, v->disk->path, &e) != 0)
                         world_fail(v->w, "the store cannot be read: %s", e.text);
                 look_reports(open, hold_stored, &v->w->truth);
                 if (!v->alive)
                         store_close(&s);
         }
-        disk_as_it_was(v->disk, &was);
+        calm_end(&calm);
 }
 
 void truth_release(struct world *w)

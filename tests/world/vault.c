@@ -14,8 +14,8 @@ static struct teller_time now(const struct vault *v)
 /* After each thing that happened to it: is it still there? */
 static void settle(struct vault *v)
 {
-        if (v->alive && (v->disk->off || db_broken(&v->store.db)))
-                vault_die(v, v->disk->off);
+        if (v->alive && (disk_is_off(v->disk) || db_broken(&v->store.db)))
+                vault_die(v, disk_is_off(v->disk));
 }
 
 /* ---- what the teller borrows */
@@ -24,7 +24,7 @@ static void send_frames(void *ctx, const struct text *frames, size_t n)
 {
         struct vault *v = ctx;
         struct wire_bytes parts[512];
-        if (v->disk->off)
+        if (disk_is_off(v->disk))
                 return;
         PRE(n <= sizeof parts / sizeof *parts);
         for (size_t i = 0; i < n; i++)
@@ -56,7 +56,7 @@ void vault_begin(struct world *w)
         struct vault *v = &w->vault;
         v->w = w;
         v->disk = disk_new("store", seed_next(&w->seed));
-        v->disk->odds = (struct disk_odds){w->options.sink_cut, w->options.sink_broken};
+        disk_odds(v->disk, (struct disk_odds){w->options.sink_cut, w->options.sink_broken});
 }
 
 /* Puts the catalogue in force that HQ wants; false: the disk refused. */
@@ -95,7 +95,7 @@ void vault_boot(struct vault *v)
                 store_close(&v->store);
                 code = E_IO;
         }
-        if (code != 0 || v->disk->off) {
+        if (code != 0 || disk_is_off(v->disk)) {
                 world_say(v->w, "the sink cannot start: %s", e.text);
                 if (code == 0)
                         store_close(&v->store);
@@ -113,7 +113,7 @@ void vault_die(struct vault *v, bool power)
         if (!v->alive)
                 return;
         world_say(v->w, "the sink dies%s", power ? " of a power cut" : "");
-        v->disk->off |= power;
+        disk_kill(v->disk);
         v->alive = false;
         store_close(&v->store);
         v->line.up = v->line.broken = false;
@@ -141,7 +141,7 @@ void vault_tick(struct vault *v)
                 v->again_ms = 0;
                 teller_again(&v->teller, now(v));
         }
-        if (!v->disk->off && store_expand(&v->store, v->teller.catalog, &more, &e) != 0)
+        if (!disk_is_off(v->disk) && store_expand(&v->store, v->teller.catalog, &more, &e) != 0)
                 refused(v, "expanding facts for SQL", &e);
         world_write(v->w, TICK_MS, TICKS, WORLD_SINK, v->life);
         settle(v);

@@ -203,9 +203,9 @@ static void happen(struct world *w, const struct entry *e)
                 break;
         case ROOM:
                 if (e->who == WORLD_SINK)
-                        w->vault.disk->full = false;
+                        disk_fill(w->vault.disk, false);
                 else
-                        w->branches[e->who].disk->full = false;
+                        disk_fill(w->branches[e->who].disk, false);
                 break;
         case SKIPS: vault_skip(&w->vault, w->branches[e->stamp].code); break;
         case TAKES_OVER: branch_take_over(&w->branches[e->who]); break;
