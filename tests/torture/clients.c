@@ -35,6 +35,7 @@ struct client {
         size_t n_receipts;
         atomic_uint_fast64_t unanswered, refused;
         atomic_bool busy;
+        atomic_int status; /* of the last answer */
 };
 
 struct clients {
@@ -204,6 +205,7 @@ static bool hand_in(struct client *c, const struct report *r, const char *json, 
         while (!c->all->end) {
                 int status = node_call(c->node, "POST", "/api/v1/reports", key, json,
                                        100 + (long)seed_below(&c->seed, PATIENCE_MS), answer);
+                c->status = status;
                 if (status == 202) {
                         keep_receipt(c, r, text_c(answer));
                         return true;
@@ -281,6 +283,14 @@ bool clients_idle(const struct clients *all)
                 if (all->each[i].busy)
                         return false;
         return !all->go;
+}
+
+void clients_waiting(const struct clients *all, struct text *out)
+{
+        for (unsigned i = 0; i < PIPELINE_OFFICES * CLIENTS_EACH; i++)
+                if (all->each[i].busy)
+                        text_printf(out, " client %u is answered %d by %s;", i, (int)all->each[i].status,
+                                    all->each[i].node->name);
 }
 
 size_t clients_receipts(struct clients *all, struct receipt **out)

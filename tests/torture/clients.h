@@ -24,6 +24,9 @@ void clients_go(struct clients *c);
 void clients_hold(struct clients *c);       /* begin nothing new */
 bool clients_idle(const struct clients *c); /* held, and every report begun has its receipt */
 
+/* Who waits, and what he was last answered (0: nothing). */
+void clients_waiting(const struct clients *c, struct text *out);
+
 /* While idle: all receipts since the last call, to be freed by receipts_free. */
 size_t clients_receipts(struct clients *c, struct receipt **out);
 void receipts_free(struct receipt *r, size_t n);

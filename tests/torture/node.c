@@ -358,13 +358,18 @@ void node_fill(struct node *n, uint64_t left)
         close(fd);
 }
 
-void node_free(struct node *n)
+static void filler_remove(const struct node *n)
 {
         char path[NODE_PATH + 8];
-        if (!n->full)
-                return;
         filler(n, path);
-        unlink(path);
+        if (unlink(path) != 0 && errno != ENOENT)
+                fail("%s: %s", path, strerror(errno));
+}
+
+void node_free(struct node *n)
+{
+        if (n->full)
+                filler_remove(n);
         n->full = false;
 }
 
@@ -398,6 +403,8 @@ void node_power_on(struct node *n)
         if (!n->mounted)
                 must(NULL, "mount -o loop %s %s", n->image, n->home);
         n->mounted = true;
+        if (!n->full)
+                filler_remove(n); /* once more: that it was gone may not have been synced */
         node_start(n);
 }
 

@@ -332,6 +332,7 @@ static void await_all(bool (*is)(const struct node *n), const char *what, int64_
                         struct text health = {0};
                         if (now_ms() - since_ms > t.patience_ms) {
                                 node_call(n, "GET", "/healthz", NULL, NULL, ANSWER_MS, &health);
+                                clients_waiting(t.clients, &health);
                                 fail("%s is not %s %u s after all was healed: %s", n->name, what,
                                      t.patience_ms / 1000, text_c(&health));
                         }
@@ -392,7 +393,7 @@ static void judge(unsigned cycle)
         struct receipt *receipts;
         int64_t since = now_ms();
         clients_hold(t.clients);
-        await_all(is_idle, "answering its clients", since);
+        await_all(is_idle, "rid of its clients", since);
         int64_t answered = now_ms();
         await_all(is_drained, "drained", since);
         int64_t drained = now_ms();
