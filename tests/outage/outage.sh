@@ -124,6 +124,7 @@ tell "sumu verify" "$(seconds $(($(now_ms) - began))) s"
 # ---- recovery with all that in the store
 served() { [ "$(metric aggregator sumu_reports_accepted_total)" = 1 ]; }
 crash aggregator
+before=$(cpu_ms sink)
 began=$(now_ms)
 start aggregator
 await healthy aggregator
@@ -132,6 +133,7 @@ hand_in "${offices[1]}" again
 await marked "${offices[1]}"
 await served
 bounded "and a report to the largest day is at HQ" "$(seconds $(($(now_ms) - began)))" 2 s
+tell "processor, aggregator and sink, for it" "$(seconds "$(cpu_ms aggregator)") s" "$(seconds $(($(cpu_ms sink) - before))) s"
 for o in "${offices[@]}"; do hand_in "$o" again; done
 for o in "${offices[@]}"; do await marked "$o"; done
 bounded "aggregator, resident, after it" "$(mib "$(high_water aggregator)")" 128 MiB
