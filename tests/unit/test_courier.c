@@ -350,6 +350,63 @@ static void takes_over_when_all_is_safe(void **state)
         assert_int_equal(o->outbox.now.head.seq, 0);
 }
 
+static void says_welcome_to(struct post *o, struct stream_id stream, struct point mark)
+{
+        struct wire_welcome w = welcome(o, 1, o->outbox.now.mark.seq);
+        w.stream = w.mark.stream = stream;
+        w.mark.seq = mark.seq;
+        w.mark.hash = mark.hash;
+        says_welcome(o, w);
+}
+
+static bool greets_from(struct post *o, struct stream_id stream)
+{
+        return stream_same(hears(o, WIRE_GREETING)->greeting.stream, stream);
+}
+
+/* Rule 6: an HQ that came back from a backup lacks what an older stream brought, and gets it before the
+ * newest goes on. */
+static void older_streams_come_first(void **state)
+{
+        struct post *o = *state;
+        courier_use_catalog(&o->courier, o->catalog = office_catalog(), o->now);
+        open_talk(o);
+        add(o, "one");
+        add(o, "two");
+        says_mark(o, 2);
+        says_accepted(o, 1);
+        says_accepted(o, 2);
+        struct stream_id old = o->outbox.now.stream;
+        struct point first = {.seq = 1}, second = o->outbox.now.head;
+        assert_int_equal(outbox_hash(&o->outbox, 1, &first.hash, &o->e), 1);
+        assert_true(courier_take_over(&o->courier, o->now));
+        struct stream_id fresh = o->outbox.now.stream;
+
+        reconnect(o);
+        assert_true(greets_from(o, old));
+        add(o, "three"); /* waits */
+        says_welcome_to(o, old, first);
+        const struct wire_batch *b = &hears(o, WIRE_BATCH)->batch;
+        assert_true(stream_same(b->stream, old));
+        assert_true(b->n == 1 && b->first == 2);
+        assert_true(chain_verify("150200", old, 2, second.hash, o->sign_public, b->signature));
+        assert_false(courier_trim(&o->courier, 0, o->now));
+        assert_false(courier_take_over(&o->courier, o->now));
+        says(o,
+             &(struct wire_message){
+                 .kind = WIRE_MARK,
+                 .mark = {.stream = old, .seq = 2, .hash = second.hash, .version = 9, .clock_us = start_us}});
+        assert_true(greets_from(o, fresh));
+        says_welcome_to(o, fresh, o->outbox.now.floor);
+        assert_true(stream_same(hears(o, WIRE_BATCH)->batch.stream, fresh));
+
+        reconnect(o);
+        assert_true(greets_from(o, old));
+        says_welcome_to(o, old, (struct point){.seq = 9}); /* a life of ours that is lost went on there */
+        assert_true(greets_from(o, fresh));
+        assert_int_equal(o->courier.counts.forks, 1);
+}
+
 static void lets_go_of_what_had_its_days(void **state)
 {
         struct post *o = *state;
@@ -457,6 +514,7 @@ int main(void)
             cmocka_unit_test_setup_teardown(what_was_not_kept_is_heard_again, begin, end),
             cmocka_unit_test_setup_teardown(forks_where_hq_is_beyond, begin, end),
             cmocka_unit_test_setup_teardown(takes_over_when_all_is_safe, begin, end),
+            cmocka_unit_test_setup_teardown(older_streams_come_first, begin, end),
             cmocka_unit_test_setup_teardown(lets_go_of_what_had_its_days, begin, end),
             cmocka_unit_test_setup_teardown(keeps_hqs_catalogue, begin, end),
             cmocka_unit_test_setup_teardown(an_unreadable_catalogue_is_asked_for_once, begin, end),
