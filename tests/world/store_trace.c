@@ -522,9 +522,8 @@ static void recall(struct run *w)
         } while (w->next_n);
 }
 
-static void gap(struct run *w)
+static void tell_gap(struct run *w, const struct downlink_stream *s)
 {
-        struct downlink_stream *s = some_stream(w);
         uint64_t floor = s->mark.seq + seed_below(&w->seed, 5);
         struct wire_message m = {
             .kind = WIRE_GAP,
@@ -533,13 +532,17 @@ static void gap(struct run *w)
         tell_message(w, &m);
 }
 
+static void gap(struct run *w)
+{
+        tell_gap(w, some_stream(w));
+}
+
 /* ---- what an operator does, and what the sink does by itself */
 
-static void skip(struct run *w)
+static void skip_of(struct run *w, const char *office)
 {
         struct err e = {0};
         uint64_t from = 0, to = 0;
-        const char *office = some_stream(w)->office;
         int rc = store_skip(&w->store, office, w->clock_us, &from, &to, &e);
         printf("skip %s\n", office);
         if (rc != 0) {
@@ -549,6 +552,11 @@ static void skip(struct run *w)
                 teller_again(&w->teller, now(w));
                 resume(w, 0);
         }
+}
+
+static void skip(struct run *w)
+{
+        skip_of(w, some_stream(w)->office);
 }
 
 static void take(struct run *w)
@@ -785,6 +793,23 @@ static void step(struct run *w, int i)
         printf("\n");
 }
 
+/* At the end all is asked for that chance may have passed over: long pages, and which gap comes first. */
+static void ask_all(struct run *w)
+{
+        resume(w, 0);
+        for (size_t k = 0; k < STREAMS; k++)
+                for (uint64_t from = 1; from <= w->streams[k].mark.seq; from += 150)
+                        tell_message(w,
+                                     &(struct wire_message){.kind = WIRE_VERDICTS_ASK,
+                                                            .verdicts_ask = {.office = w->streams[k].office,
+                                                                             .stream = w->streams[k].id,
+                                                                             .from = from}});
+        for (size_t k = 0; k < STREAMS; k++)
+                tell_gap(w, &w->streams[k]);
+        for (size_t k = 0; k < STREAMS; k++)
+                skip_of(w, w->streams[k].office);
+}
+
 static void begin(struct run *w)
 {
         static const char *const offices[] = {"gov", "north", "south", "south-old"};
@@ -816,6 +841,7 @@ static void run(struct run *w, uint64_t seed, int steps)
         begin(w);
         for (int i = 0; i < steps; i++)
                 step(w, i);
+        ask_all(w);
         print_catalog(w);
         look(w);
         store_close(&w->store);
