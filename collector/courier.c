@@ -120,12 +120,14 @@ static bool speaks_of_older(const struct courier *l)
         return l->outbox->older.number != 0;
 }
 
-/* HQ has told of a later stream, or that there is none (rule 8). */
+/* HQ has told of a later stream, or that there is none (rule 8). Believed where its mark is ours: an outbox
+ * that is about to fork will be the last. */
 static void keep_passed(struct courier *l)
 {
         struct err e;
         bool passed = !uplink_is_last(&l->uplink);
-        if (speaks_of_older(l) || l->uplink.last_turn == 0 || passed == l->outbox->now.passed || !begin(l))
+        if (speaks_of_older(l) || l->uplink.state != UPLINK_OPEN || passed == l->outbox->now.passed ||
+            !begin(l))
                 return;
         outbox_keep_passed(l->outbox, passed);
         conclude(l, 0, &e);
