@@ -163,7 +163,7 @@ static void say(void *ctx, enum hub_tone tone, const char *sentence, const char 
 /* One letter to the sink, or from it. false: there is none. */
 static bool carry_down(struct hq *q)
 {
-        struct wire_bytes frames[LETTERS];
+        struct wire_bytes frames[LETTERS] = {{0}};
         if (q->to_sink.n == 0)
                 return false;
         struct letter l = q->to_sink.v[0];
@@ -177,7 +177,7 @@ static bool carry_down(struct hq *q)
 
 static bool carry_up(struct hq *q)
 {
-        struct wire_bytes frames[LETTERS];
+        struct wire_bytes frames[LETTERS] = {{0}};
         if (q->from_sink.n == 0)
                 return false;
         struct letter l = q->from_sink.v[0];

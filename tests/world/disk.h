@@ -38,6 +38,7 @@ struct disk {
         const struct disk_image *kind;
         /* disk_sqlite.c: what the files lie on, and what they lay on before the last kill */
         struct platter *platter, *before;
+        char path_before[96];
 };
 
 struct disk *disk_new(const char *name, uint64_t seed);
