@@ -634,6 +634,18 @@ static struct outbox_now *speaking(struct outbox *o)
         return o->older.number ? &o->older : &o->now;
 }
 
+static bool holds_reports(const struct file *f, int64_t number)
+{
+        for (size_t i = reports_from(f, number, 0); i < f->tables[REPORTS].n; i++) {
+                const struct report_row *r = report_row(f, i);
+                if (r->number != number)
+                        return false;
+                if (!r->gone)
+                        return true;
+        }
+        return false;
+}
+
 int outbox_older(struct outbox *o, int64_t number, int64_t *next, struct err *e)
 {
         const struct file *f = file_of(o);
@@ -641,9 +653,7 @@ int outbox_older(struct outbox *o, int64_t number, int64_t *next, struct err *e)
                 return refused_broken(o, e);
         for (int64_t i = number + 1; i < o->now.number; i++) {
                 const struct outbox_now *n = &stream_row(f, i)->now;
-                size_t at = reports_from(f, i, n->floor.seq + 1);
-                bool held = at < f->tables[REPORTS].n && report_row(f, at)->number == i;
-                if (n->head.seq == 0 || (!held && n->head.seq != n->floor.seq))
+                if (n->head.seq == 0 || (n->head.seq != n->floor.seq && !holds_reports(f, i)))
                         continue;
                 *next = i;
                 return 1;
