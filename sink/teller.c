@@ -178,8 +178,10 @@ void teller_message(struct teller *l, const struct wire_bytes *frames, size_t n,
         struct wire_message m;
         struct arena arena = {0};
         struct err e = {0};
-        if (n == 1 && frames[0].n == 0)
-                return; /* a knock: is anybody there? */
+        if (n == 1 && frames[0].n == 0) { /* is anybody there? */
+                step(l, (struct feed_sink_event){.kind = FEED_SINK_KNOCK}, NULL, 0, now);
+                return;
+        }
         arena_init(&arena, WIRE_ARENA);
         if (n && wire_read(frames[0].p, frames[0].n, &arena, &m, &e) == 0)
                 step(l, (struct feed_sink_event){.kind = FEED_SINK_MESSAGE, .message = &m}, frames + 1, n - 1,

@@ -234,6 +234,14 @@ static void sink_message(struct feed_sink *s, const struct feed_sink_event *ev, 
         }
 }
 
+/* Words of an older connection may have made the aggregator forget this one: it would wait for us, and we for
+ * it. One that has forgotten us does not even knock. */
+static void sink_hears(struct feed_sink *s, int64_t now_ms)
+{
+        if (s->state == FEED_SINK_OPEN)
+                s->deadline_ms = now_ms + FEED_SILENCE_MS;
+}
+
 void feed_sink_step(struct feed_sink *s, const struct feed_sink_event *ev, struct feed_sink_todo *todo)
 {
         *todo = (struct feed_sink_todo){0};
@@ -247,17 +255,19 @@ void feed_sink_step(struct feed_sink *s, const struct feed_sink_event *ev, struc
                 s->term = 0;
                 s->deadline_ms = 0;
                 break;
+        case FEED_SINK_KNOCK: sink_hears(s, ev->now_ms); break;
         case FEED_SINK_MESSAGE:
+                sink_hears(s, ev->now_ms);
                 if (s->state != FEED_SINK_DOWN)
                         sink_message(s, ev, todo);
                 break;
         case FEED_SINK_TERM_OPENED:
                 s->state = FEED_SINK_OPEN;
                 s->term = ev->term;
-                s->deadline_ms = 0;
+                sink_hears(s, ev->now_ms);
                 break;
         case FEED_SINK_TICK:
-                if (s->state == FEED_SINK_HELLO && ev->now_ms >= s->deadline_ms)
+                if (s->state != FEED_SINK_DOWN && ev->now_ms >= s->deadline_ms)
                         sink_hello(s, ev, todo);
                 break;
         }

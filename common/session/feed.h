@@ -27,7 +27,8 @@ const char *feed_state_word(enum feed_state s);
 
 enum {
         FEED_PATIENCE_MS = 10 * 1000,
-        FEED_ANSWER_MS = 30 * 1000, /* for a commit or a recall: a slow disk is not a dead sink */
+        FEED_ANSWER_MS = 30 * 1000,  /* for a commit or a recall: a slow disk is not a dead sink */
+        FEED_SILENCE_MS = 30 * 1000, /* of an aggregator that knocks every two seconds */
 };
 
 struct feed {
@@ -96,6 +97,7 @@ enum feed_sink_event_kind {
         FEED_SINK_MESSAGE,
         FEED_SINK_TERM_OPENED,
         FEED_SINK_AGAIN,
+        FEED_SINK_KNOCK, /* the aggregator is there, and said nothing */
         FEED_SINK_TICK
 };
 

@@ -371,6 +371,8 @@ static void sink_event(struct stage *s, char **w, size_t n)
                 m.flush.heard = number(w, n, "heard", 0);
         } else if (strcmp(w[0], "recall") == 0) {
                 m.kind = WIRE_RECALL;
+        } else if (strcmp(w[0], "knock") == 0) {
+                ev.kind = FEED_SINK_KNOCK;
         } else if (strcmp(w[0], "again") == 0) {
                 ev.kind = FEED_SINK_AGAIN;
         } else if (strcmp(w[0], "after") == 0) {

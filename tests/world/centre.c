@@ -118,11 +118,10 @@ void centre_die(struct centre *h)
                         road_break(h->w, i);
 }
 
-/* As the daemon does it: what cannot be sent tells that the sink's connection is gone. */
+/* As the daemon does it: a message of no bytes, and what cannot be sent tells that the connection is gone. */
 static void knock(struct centre *h)
 {
-        if (!h->sink_conn || h->ticks++ % TICKS_TO_KNOCK != 0 ||
-            (road_open(h->w, WORLD_SINK, h->sink_conn) && h->w->vault.line.hub == h->at))
+        if (!h->sink_conn || h->ticks++ % TICKS_TO_KNOCK != 0 || to_sink(h, &(struct text){0}, 1))
                 return;
         h->sink_conn = 0;
         hub_sink_lost(h->hub, now(h));
