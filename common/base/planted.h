@@ -19,7 +19,9 @@
 enum planted {
         PLANTED_NOTHING,
 #define PLANT(name, program, test, wrong, lesson) PLANTED_##name,
+#define WITNESS(name, program, test)
 #include "base/planted.def"
+#undef WITNESS
 #undef PLANT
 };
 

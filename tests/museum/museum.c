@@ -31,7 +31,9 @@ struct exhibit {
 
 static const struct exhibit exhibits[] = {
 #define PLANT(name, program, test, wrong, lesson) {#name, program, test, wrong},
+#define WITNESS(name, program, test) {#name, program, test, "a second witness did not notice"},
 #include "base/planted.def"
+#undef WITNESS
 #undef PLANT
 };
 
@@ -162,12 +164,20 @@ static bool blames(struct trial *t, const char *test)
         return begun;
 }
 
-/* The number after the last "SUMU_SEED=". */
-static const char *seed_of(const struct trial *t, char out[24])
+/* The number after the last `word`; NULL: it is not said. */
+static const char *number_after(const struct trial *t, const char *word)
 {
         const char *found = NULL;
-        for (const char *p = t->output; (p = strstr(p, "SUMU_SEED=")); found = p)
-                p += strlen("SUMU_SEED=");
+        for (const char *p = t->output; (p = strstr(p, word)); found = p)
+                p += strlen(word);
+        return found;
+}
+
+/* The seed that a law or the simulated world named last. */
+static const char *seed_of(const struct trial *t, char out[24])
+{
+        const char *found = number_after(t, "FAILED at seed ");
+        found = found ? found : number_after(t, "SUMU_SEED=");
         snprintf(out, 24, "%.*s", found ? (int)strspn(found, "0123456789") : 1, found ? found : "-");
         return out;
 }
@@ -211,7 +221,7 @@ static bool is_caught(struct trial *t, const struct exhibit *x, bool planted)
         char seed[24];
         run(t, x->program, planted ? x->name : NULL);
         const char *v = verdict(t, x);
-        printf("%-7s %-26s %-22s %-42s %6.1f s  %s\n", v, x->name, x->program, x->test, t->seconds,
+        printf("%-7s %-26s %-37s %-38s %6.1f s  %s\n", v, x->name, x->program, x->test, t->seconds,
                seed_of(t, seed));
         return strcmp(v, "caught") == 0;
 }
@@ -256,11 +266,15 @@ static void draw(const struct exhibit *v[], size_t of, size_t n)
         }
 }
 
-static const struct exhibit *exhibit_named(const char *name)
+/* All rows of a name: the mistake's own, and further witnesses. */
+static size_t add_named(const char *name, const struct exhibit *v[EXHIBITS], size_t n)
 {
-        for (size_t i = 0; i < EXHIBITS; i++)
+        size_t before = n;
+        for (size_t i = 0; i < EXHIBITS && n < EXHIBITS; i++)
                 if (strcmp(exhibits[i].name, name) == 0)
-                        return &exhibits[i];
+                        v[n++] = &exhibits[i];
+        if (n > before)
+                return n;
         fprintf(stderr, "museum: base/planted.def has no row %s\n", name);
         exit(2);
 }
@@ -277,8 +291,9 @@ static size_t choose(int argc, char **argv, const struct exhibit *v[EXHIBITS])
         }
         if (argc == 2)
                 return n;
-        for (n = 0; n + 2 < (size_t)argc && n < EXHIBITS; n++)
-                v[n] = exhibit_named(argv[n + 2]);
+        n = 0;
+        for (int i = 2; i < argc; i++)
+                n = add_named(argv[i], v, n);
         return n;
 }
 
@@ -298,6 +313,6 @@ int main(int argc, char **argv)
         size_t n = choose(argc, argv, v), caught = 0;
         for (size_t i = 0; i < n; i++)
                 caught += visit(&t, v[i]);
-        printf("%zu planted, %zu caught\n", n, caught);
+        printf("%zu rows, %zu caught\n", n, caught);
         return caught < n;
 }

@@ -10,7 +10,9 @@ enum planted planted;
 
 static const char *const names[] = {
 #define PLANT(name, program, test, wrong, lesson) [PLANTED_##name] = #name,
+#define WITNESS(name, program, test)
 #include "base/planted.def"
+#undef WITNESS
 #undef PLANT
 };
 
