@@ -9,6 +9,7 @@
 #include "loop/zpoll.h"
 #include "session/hub.h"
 
+#include <malloc.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,7 +35,7 @@ static const struct metric metrics[METRICS] = {
 #undef METRIC
 };
 
-enum { TICK_MS = 500, TICKS_TO_KNOCK = 4, CATALOG_MOST = 64 * 1024 * 1024 };
+enum { TICK_MS = 500, TICKS_TO_KNOCK = 4, TICKS_TO_TRIM = 20, CATALOG_MOST = 64 * 1024 * 1024 };
 
 struct aggregator {
         const struct config *config;
@@ -277,7 +278,7 @@ static void reload(void *ctx)
 static void knock(struct aggregator *a)
 {
         struct zframe nothing = {(const uint8_t *)"", 0};
-        if (a->sink.n == 0 || a->ticks++ % TICKS_TO_KNOCK != 0 ||
+        if (a->sink.n == 0 || a->ticks % TICKS_TO_KNOCK != 0 ||
             zpoll_send(a->feed, a->sink.b, a->sink.n, &nothing, 1) != E_PEER)
                 return;
         a->sink.n = 0;
@@ -287,6 +288,8 @@ static void knock(struct aggregator *a)
 static void tick(uv_timer_t *t)
 {
         struct aggregator *a = t->data;
+        if (++a->ticks % TICKS_TO_TRIM == 0)
+                malloc_trim(0); /* what thousands of connections took goes back when they are gone */
         knock(a);
         hub_tick(a->hub, now());
         look_after(a);

@@ -26,6 +26,7 @@ struct http_request;
 
 enum {
         HTTP_CONNECTIONS = 256,
+        HTTP_OF_ONE = 128,           /* of one address: who holds all he may leaves as many to others */
         HTTP_PATIENCE_S = 30,        /* a silent connection is closed */
         HTTP_HEAD_BYTES = 32 * 1024, /* request line, headers and buffers of one connection */
 

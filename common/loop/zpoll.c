@@ -205,7 +205,8 @@ static int socket_set_up(void *socket, bool router, const char *endpoint, const 
             {ZMQ_RECONNECT_IVL, 100},
             {ZMQ_RECONNECT_IVL_MAX, 22500 + (int)randombytes_uniform(7500)}, /* not all offices at once */
             {ZMQ_CONNECT_TIMEOUT, 10000},
-            {ZMQ_IMMEDIATE, 1}, /* Z12: no queue for a peer that is not there */
+            {ZMQ_BACKLOG, 4096}, /* a crowd of strangers does not keep an office waiting at the door */
+            {ZMQ_IMMEDIATE, 1},  /* Z12: no queue for a peer that is not there */
             {ZMQ_IPV6, strchr(endpoint, '[') != NULL},
         };
         int rc = 0;

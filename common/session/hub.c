@@ -20,9 +20,9 @@
 enum {
         GUEST_PEERS = 8, /* connections remembered; who comes again leaves an old one behind */
         GUEST_BYTES = 2 * DOWNLINK_WINDOW, /* waiting: twice what an honest office has under way */
-        GUEST_ASKS = 24,                   /* questions the sink has not answered yet */
+        GUEST_ASKS = 24,                   /* questions waiting, or not answered yet */
         GUEST_EMPTY = 16,                  /* streams that carry no report */
-        ASK_MS = 10 * 1000,                /* an answer that took longer is lost */
+        TELL_MS = 5 * 1000,                /* between two lines in the log about it */
         GAP_MS = 5 * 1000,                 /* between two notes of a gap, each a commit of the sink's */
         ALLOWED_DAYS = 2,                  /* clock difference, DESIGN.md section 3 */
         BELIEVED_DAYS = 400,               /* of versions that an office has heard, ahead of our clock */
@@ -34,10 +34,24 @@ struct queued {
         uint8_t bytes[];
 };
 
+/* The sink is asked little at a time, an office after the other: no flood of questions stands before another
+ * office's, and in the pipe to the sink there is always room for a flush. */
+enum {
+        ASKS_OPEN = 8,
+        ASK_MS = 10 * 1000, /* an answer that took longer is lost */
+};
+
+struct question {
+        struct question *next;
+        struct text message;
+};
+
 struct guest { /* an office that has spoken */
         char office[CODE_MAX + 1];
-        size_t peers, queued_bytes, asked;
-        int64_t asked_ms, gap_ms; /* the last question or answer; when a gap may be noted again */
+        size_t peers, queued_bytes;
+        struct question *first, **end; /* waiting */
+        size_t waiting, asked;         /* not asked yet; not answered yet */
+        int64_t gap_ms, tell_ms;       /* when a gap may be noted, a refusal told, again */
 };
 
 struct peer {
@@ -62,7 +76,9 @@ struct hub {
         struct cube *cube;
         size_t budget;
         struct guest **guests;
-        size_t n_guests;
+        size_t n_guests, next_guest;
+        size_t asks_open;
+        int64_t asked_ms; /* the last question or answer */
         struct peer **peers;
         size_t n_peers, next_peer;
         struct downlink_stream **streams;
@@ -204,6 +220,7 @@ static struct guest *guest_of(struct hub *h, const char *office)
         if (!g)
                 return NULL;
         memcpy(g->office, office, strlen(office) + 1);
+        g->end = &g->first;
         return h->guests[h->n_guests++] = g;
 }
 
@@ -250,28 +267,76 @@ static struct peer *peer_of(struct hub *h, const struct hub_peer_name *name, con
         return p;
 }
 
-/* May the sink be asked one thing more on behalf of this office? A flood of questions must not stand between
- * the other offices' reports and the store. */
-static bool guest_may_ask(struct hub *h, struct guest *g, int64_t now_ms)
+static struct question *question_take(struct guest *g)
 {
-        if (g->asked && now_ms - g->asked_ms >= ASK_MS)
-                g->asked = 0;
-        if (g->asked == GUEST_ASKS) {
-                h->counts.dropped++; /* the office asks again */
-                return false;
-        }
-        g->asked++;
-        g->asked_ms = now_ms;
-        return true;
+        struct question *q = g->first;
+        g->first = q->next;
+        if (!g->first)
+                g->end = &g->first;
+        g->waiting--;
+        return q;
 }
 
-static void guest_answered(struct hub *h, const char *office, int64_t now_ms)
+static void question_free(struct question *q)
+{
+        text_close(&q->message);
+        free(q);
+}
+
+static void question_send(struct hub *h, struct guest *g)
+{
+        struct question *q = question_take(g);
+        h->asks_open++;
+        g->asked++;
+        h->host.to_sink(h->host.ctx, &q->message, 1);
+        question_free(q);
+}
+
+/* Goes around the offices, a question each, as far as the sink has answered. */
+static void questions_send(struct hub *h, int64_t now_ms)
+{
+        for (size_t idle = 0; h->asks_open < ASKS_OPEN && idle < h->n_guests;) {
+                struct guest *g = h->guests[h->next_guest++ % h->n_guests];
+                if (!g->first) {
+                        idle++;
+                        continue;
+                }
+                idle = 0;
+                h->asked_ms = now_ms;
+                question_send(h, g);
+        }
+}
+
+static void questions_forget(struct hub *h)
+{
+        h->asks_open = 0;
+        for (size_t i = 0; i < h->n_guests; i++) {
+                h->guests[i]->asked = 0;
+                while (h->guests[i]->first)
+                        question_free(question_take(h->guests[i]));
+        }
+}
+
+/* What was not answered for long never will be; who asked asks again. */
+static void questions_tick(struct hub *h, int64_t now_ms)
+{
+        if (!h->asks_open || now_ms - h->asked_ms < ASK_MS)
+                return;
+        h->asks_open = 0;
+        for (size_t i = 0; i < h->n_guests; i++)
+                h->guests[i]->asked = 0;
+        questions_send(h, now_ms);
+}
+
+static void question_answered(struct hub *h, const char *office, int64_t now_ms)
 {
         struct guest *g = guest_of(h, office);
-        if (!g || !g->asked)
-                return;
+        if (!g || !g->asked || !h->asks_open)
+                return; /* of an earlier life */
         g->asked--;
-        g->asked_ms = now_ms;
+        h->asks_open--;
+        h->asked_ms = now_ms;
+        questions_send(h, now_ms);
 }
 
 static bool guest_is_crowded(const struct hub *h, const char *office)
@@ -318,8 +383,10 @@ static struct downlink_todo peer_step(struct hub *h, struct peer *p, struct down
         } else if (p->link.state == DOWNLINK_OPEN && before != DOWNLINK_OPEN) {
                 forget_refusals(h, p->link.office);
         }
-        if (todo.log)
+        if (todo.log && now.mono_ms >= p->guest->tell_ms) {
+                p->guest->tell_ms = now.mono_ms + TELL_MS;
                 tell(h, HUB_WARNS, todo.log, p->link.office, 0);
+        }
         if (todo.send)
                 send_office(h, p, &todo.reply);
         return todo;
@@ -344,8 +411,17 @@ static void ask_catalog(struct hub *h, struct peer *p, const struct wire_catalog
  * again. */
 static void ask_sink(struct hub *h, struct peer *p, const struct wire_message *m, struct hub_time now)
 {
-        if (guest_may_ask(h, p->guest, now.mono_ms))
-                send_sink(h, m);
+        struct guest *g = p->guest;
+        struct question *q = g->waiting + g->asked < GUEST_ASKS ? calloc(1, sizeof *q) : NULL;
+        if (!q) {
+                h->counts.dropped++;
+                return;
+        }
+        wire_write(m, &q->message);
+        *g->end = q;
+        g->end = &q->next;
+        g->waiting++;
+        questions_send(h, now.mono_ms);
 }
 
 static void note_gap(struct hub *h, struct peer *p, struct hub_time now)
@@ -663,8 +739,7 @@ static void forget(struct hub *h, struct hub_time now)
         h->cube = NULL;
         for (size_t i = 0; i < h->n_peers; i++)
                 queue_clear(h->peers[i]);
-        for (size_t i = 0; i < h->n_guests; i++)
-                h->guests[i]->asked = 0;
+        questions_forget(h);
         peers_step(h, (struct downlink_event){.kind = DOWNLINK_FORGET}, now);
 }
 
@@ -911,6 +986,7 @@ void hub_free(struct hub *h)
         while (h->n_peers)
                 peer_drop(h, 0);
         free(h->peers);
+        questions_forget(h);
         while (h->n_guests)
                 free(h->guests[--h->n_guests]);
         free(h->guests);
@@ -969,15 +1045,15 @@ void hub_sink(struct hub *h, struct hub_time now, const struct wire_bytes *frame
         switch (m.kind) {
         case WIRE_RECALLED: recalled(h, &m.recalled, frames + 1, n - 1, now); break;
         case WIRE_STREAM_IS:
-                guest_answered(h, m.stream.office, now.mono_ms);
+                question_answered(h, m.stream.office, now.mono_ms);
                 stream_is(h, &m.stream, now);
                 break;
         case WIRE_VERDICTS:
-                guest_answered(h, m.verdicts.office, now.mono_ms);
+                question_answered(h, m.verdicts.office, now.mono_ms);
                 answer_office(h, m.verdicts.office, m.verdicts.stream, &m, true);
                 break;
         case WIRE_HASH_IS:
-                guest_answered(h, m.hash.office, now.mono_ms);
+                question_answered(h, m.hash.office, now.mono_ms);
                 answer_office(h, m.hash.office, m.hash.stream, &m, false);
                 break;
         default:
@@ -996,6 +1072,7 @@ void hub_sink_lost(struct hub *h, struct hub_time now)
 void hub_tick(struct hub *h, struct hub_time now)
 {
         feed_do(h, &(struct feed_event){.kind = FEED_TICK, .now_ms = now.mono_ms}, now);
+        questions_tick(h, now.mono_ms);
         pump(h, now);
 }
 

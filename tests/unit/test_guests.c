@@ -30,6 +30,7 @@ static struct hq {
         struct wire_stream streams[512]; /* opened by the sink */
         size_t n_streams;
         bool answers;
+        unsigned lines; /* of warning */
 } hq;
 
 static void hear(const struct wire_message *m)
@@ -116,7 +117,8 @@ static void keep_catalog(void *ctx, const struct catalog *c)
 
 static void hear_log(void *ctx, enum hub_tone tone, const char *sentence, const char *office, uint64_t n)
 {
-        (void)ctx, (void)tone, (void)sentence, (void)office, (void)n;
+        (void)ctx, (void)sentence, (void)office, (void)n;
+        hq.lines += tone == HUB_WARNS;
 }
 
 static int set_up(void **state)
@@ -180,26 +182,45 @@ static void streams_without_reports_are_few(void **state)
         assert_int_equal(last_told(), WIRE_WELCOME);
 }
 
-/* What waits for the sink on an office's behalf is bounded, and a lost answer does not count for ever. */
+/* The sink is asked little at a time, each office in its turn, and a lost answer does not count for ever. */
 static void questions_do_not_pile_up(void **state)
 {
         (void)state;
         struct wire_message m = greeting("150200", 1), other = greeting("150400", 1),
                             ask = {.kind = WIRE_VERDICTS_ASK,
-                                   .verdicts_ask = {.office = "150200", .from = 1}};
+                                   .verdicts_ask = {.office = "150200", .from = 1}},
+                            told = {.kind = WIRE_VERDICTS, .verdicts = {.office = "150200"}};
         say("150200", 1, &m);
         for (int i = 0; i < 1000; i++)
                 say("150200", (uint16_t)(i % 4), &ask);
-        assert_int_equal(hq.asked[WIRE_VERDICTS_ASK], 24);
+        assert_int_equal(hq.asked[WIRE_VERDICTS_ASK], 8);
         say("150400", 9, &other);
-        assert_int_equal(last_told(), WIRE_WELCOME);
-        hear(&(struct wire_message){.kind = WIRE_VERDICTS, .verdicts = {.office = "150200"}});
-        for (int i = 0; i < 10; i++)
+        assert_int_equal(hq.asked[WIRE_STREAM_ASK], 1);
+        for (int i = 0; i < 2; i++) /* the other office is next, or next but one */
+                hear(&told);
+        assert_int_equal(hq.asked[WIRE_STREAM_ASK], 2);
+        for (int i = 0; i < 1000; i++)
+                hear(&told);
+        assert_int_equal(hq.asked[WIRE_VERDICTS_ASK], 24);
+        for (int i = 0; i < 1000; i++)
                 say("150200", 1, &ask);
-        assert_int_equal(hq.asked[WIRE_VERDICTS_ASK], 25);
+        assert_int_equal(hq.asked[WIRE_VERDICTS_ASK], 32);
         hq.now.mono_ms += 60 * 1000;
-        say("150200", 1, &ask);
-        assert_int_equal(hq.asked[WIRE_VERDICTS_ASK], 26);
+        hub_tick(hq.hub, hq.now);
+        assert_int_equal(hq.asked[WIRE_VERDICTS_ASK], 40);
+}
+
+/* Who is refused a thousand times is not worth a thousand lines in the log. */
+static void refusals_do_not_fill_the_log(void **state)
+{
+        (void)state;
+        struct wire_message m = greeting("150400", 1);
+        for (int i = 0; i < 1000; i++)
+                say("150200", 1, &m);
+        assert_int_equal(hq.lines, 1);
+        hq.now.mono_ms += 60 * 1000;
+        say("150200", 1, &m);
+        assert_int_equal(hq.lines, 2);
 }
 
 /* A note of a gap is a commit of the sink's. */
@@ -284,6 +305,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
             cmocka_unit_test_setup_teardown(streams_without_reports_are_few, set_up, tear_down),
             cmocka_unit_test_setup_teardown(questions_do_not_pile_up, set_up, tear_down),
+            cmocka_unit_test_setup_teardown(refusals_do_not_fill_the_log, set_up, tear_down),
             cmocka_unit_test_setup_teardown(a_gap_is_noted_now_and_then, set_up, tear_down),
             cmocka_unit_test_setup_teardown(connections_share_their_offices_room, set_up, tear_down),
             cmocka_unit_test_setup_teardown(connections_of_one_office_push_out_their_own, set_up, tear_down),
