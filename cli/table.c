@@ -219,11 +219,14 @@ static const char *sign_of(const char *qualifier)
 
 static void figure(const struct cli *c, const char *qualifier, const char *digits, struct text *out)
 {
+        struct text plain = {0};
+        cli_plain(&plain, digits); /* where a number should be, there may be anything */
         text_add(out, sign_of(qualifier));
         if (c->terminal)
-                grouped(digits, out);
+                grouped(text_c(&plain), out);
         else
-                cli_plain(out, digits);
+                text_add(out, text_c(&plain));
+        text_close(&plain);
 }
 
 void table_figure(const struct cli *c, const char *qualifier, const json_t *value, struct text *out)
