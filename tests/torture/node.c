@@ -209,6 +209,9 @@ void node_init(struct node *n, const char *name, const char *program, unsigned d
         snprintf(n->home, sizeof n->home, "%.250s/%s", ground.dir, name);
         snprintf(n->image, sizeof n->image, "%.250s/disk/%s.img", ground.dir, name);
         must(NULL, "mkdir %s", n->home);
+        struct stat log;
+        if (stat(n->log, &log) == 0) /* of one of the same name, before everything began anew */
+                n->log_read = log.st_size;
         disk_new(n, disk_mib);
         if (ground.lines) {
                 n->net = net_new();
