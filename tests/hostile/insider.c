@@ -320,7 +320,10 @@ int crowd(char **arg)
                         s.sent++;
         free(bytes);
         printf("%llu\n", (unsigned long long)s.sent);
+        int linger = PATIENCE_MS; /* all of it has to go out, or it was no crowd */
+        zmq_setsockopt(s.socket, ZMQ_LINGER, &linger, sizeof linger);
         rise(&s);
+        zpoll_context_close(zmq);
         return 0;
 }
 
