@@ -24,7 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { JOBS = 64, TWICE = 100 };
+enum { JOBS = 64, TWICE = 100, PROGRESS_S = 60 };
 
 struct tally { /* of all processes, in shared memory */
         _Atomic uint64_t seeds, events, simulated_ms, reports, totals, faults, twice, longest_ms;
@@ -52,10 +52,30 @@ static void add(struct tally *t, const struct world_outcome *o)
                 continue;
 }
 
+static double seconds(void)
+{
+        struct timespec t;
+        clock_gettime(CLOCK_MONOTONIC, &t);
+        return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* One of the processes says how far all of them are. */
+static void show_progress(const struct orders *orders, const struct tally *t, double *said)
+{
+        if (seconds() - *said < PROGRESS_S)
+                return;
+        *said = seconds();
+        printf("world: %" PRIu64 " of %" PRIu64 " seeds\n", atomic_load(&t->seeds), orders->seeds);
+        fflush(stdout);
+}
+
 static void work(const struct orders *orders, unsigned job, struct tally *t)
 {
+        double said = seconds();
         for (uint64_t i = job; i < orders->seeds && !atomic_load(&t->stop); i += orders->jobs) {
                 uint64_t seed = orders->from + i;
+                if (job == 0)
+                        show_progress(orders, t, &said);
                 atomic_store(&t->at[job], seed);
                 struct world_outcome once = world_run(seed, orders->tell);
                 add(t, &once);
@@ -92,13 +112,6 @@ static bool wait_all(const struct orders *orders, const pid_t *pids, struct tall
                 atomic_store(&t->stop, true);
         }
         return well;
-}
-
-static double seconds(void)
-{
-        struct timespec t;
-        clock_gettime(CLOCK_MONOTONIC, &t);
-        return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
 static bool run(const struct orders *orders)
