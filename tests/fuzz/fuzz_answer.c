@@ -30,15 +30,15 @@ static void is_plain(const char *shown, size_t n)
 static void show(const json_t *rows, uint8_t how)
 {
         char *shown = NULL;
-        size_t n = 0, i;
-        json_t *row;
+        size_t n = 0;
         FILE *out = open_memstream(&shown, &n);
         struct cli c = {.out = out, .err = out, .lang = how & 1 ? LANG_ZH : LANG_EN, .terminal = how & 2};
         struct table t = {.columns = columns,
                           .n_columns = sizeof columns / sizeof *columns,
                           .zone = how & 4 ? "Asia/Shanghai" : NULL};
         enum table_format format = (enum table_format)((how >> 3) % 3);
-        json_array_foreach(rows, i, row) table_row(&t, row, name, NULL);
+        for (size_t i = 0; i < json_array_size(rows); i++)
+                table_row(&t, json_array_get(rows, i), name, NULL);
         MUST(table_print(&t, &c, format) == CLI_DONE);
         table_close(&t);
         fclose(out);

@@ -103,7 +103,8 @@ static void step(struct uplink_event ev)
 
 static struct stream_id stream_said(uint8_t b)
 {
-        return b & 1 ? (struct stream_id){{b}} : o.stream;
+        struct stream_id odd = {{b}};
+        return b & 1 ? odd : o.stream;
 }
 
 static struct hash hash_said(uint8_t b, uint64_t seq)

@@ -146,7 +146,7 @@ static bool hear(struct seat *s, struct arena *a, struct wire_message *m, bool w
 
 static struct stream_id any_stream(void)
 {
-        struct stream_id id;
+        struct stream_id id = {{0}};
         any_bytes(id.b, sizeof id.b);
         return id;
 }

@@ -43,7 +43,7 @@ static void refuse(const struct trial *t, const char *what, const char *why)
 
 static void *open_again(const struct trial *t)
 {
-        struct err e;
+        static struct err e;
         void *at = t->scene->open(t->b.path, &e);
         if (!at)
                 refuse(t, "it does not open", e.text);

@@ -307,11 +307,24 @@ void node_thaw(struct node *n)
         n->frozen = false;
 }
 
+/* Its last words are an assertion in a source of libzmq's: 4.3.4 has some that a connection breaking at the
+ * wrong moment can reach. A crash like any other: it is started again, and nothing may be lost. */
+static bool libzmq_stopped(const struct node *n, int status)
+{
+        char line[4096], last[4096] = "";
+        FILE *f = status == 128 + SIGABRT ? fopen(n->log, "r") : NULL;
+        while (f && fgets(line, sizeof line, f))
+                memcpy(last, line, sizeof last);
+        if (f)
+                fclose(f);
+        return strncmp(last, "Assertion failed: ", 18) == 0 && strstr(last, " (src/");
+}
+
 void node_tend(struct node *n)
 {
         int status = ended(n);
         if (status >= 0) {
-                if (status > 3 || !n->strained)
+                if ((status > 3 || !n->strained) && !libzmq_stopped(n, status))
                         fail("%s ended by itself with status %d", n->name, status);
                 n->restarts++;
                 n->gave_up_ms = now_ms();

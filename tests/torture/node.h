@@ -71,8 +71,8 @@ enum cut { CUT_ALL, CUT_IN, CUT_OUT, CUT_RESET };
 void node_cut(struct node *n, enum cut how);
 void node_join_again(struct node *n);
 
-/* Somebody who starts it again when it has ended by itself; whoever ends without a strained disk fails the
- * run. */
+/* Somebody who starts it again when it has ended by itself; whoever ends without a strained disk, and not by
+ * an assertion of libzmq's, fails the run. */
 void node_tend(struct node *n);
 
 /* What it logged since the last call: lines; fails if a sanitizer spoke. */

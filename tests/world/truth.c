@@ -152,7 +152,7 @@ static void calm_end(const struct calm *c)
 static void hold_outbox(struct branch *b)
 {
         struct outbox_filter all = {.states = (1u << OUTBOX_STATES) - 1, .limit = TRUTH_REPORTS};
-        struct outbox o, *open = b->alive ? &b->outbox : &o;
+        struct outbox o = {0}, *open = b->alive ? &b->outbox : &o;
         struct calm calm = calm_begin(b->disk, b->alive);
         struct err e;
         if (calm.there) {
@@ -169,7 +169,7 @@ static void hold_outbox(struct branch *b)
 
 static void hold_store(struct vault *v)
 {
-        struct store s, *open = v->alive ? &v->store : &s;
+        struct store s = {0}, *open = v->alive ? &v->store : &s;
         struct calm calm = calm_begin(v->disk, v->alive);
         struct err e;
         if (calm.there) {
