@@ -109,7 +109,8 @@ static struct stream_id stream_said(uint8_t b)
 
 static struct hash hash_said(uint8_t b, uint64_t seq)
 {
-        return b & 2 ? (struct hash){{b}} : point_at(seq).hash;
+        struct hash other = {{b}};
+        return b & 2 ? other : point_at(seq).hash;
 }
 
 static struct wire_mark mark_said(struct script *s, uint8_t b)
