@@ -10,48 +10,23 @@
 
 #include "base/check.h"
 #include "base/planted.h"
+#include "session/guests.h"
 #include "session/payload.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* What one office may take of HQ, however many connections it makes with its key: it can only be in its own
- * way. */
 enum {
-        GUEST_PEERS = 8, /* connections remembered; who comes again leaves an old one behind */
-        GUEST_BYTES = 2 * DOWNLINK_WINDOW, /* waiting: twice what an honest office has under way */
-        GUEST_ASKS = 24,                   /* questions waiting, or not answered yet */
-        GUEST_EMPTY = 16,                  /* streams that carry no report */
-        TELL_MS = 5 * 1000,                /* between two lines in the log about it */
-        GAP_MS = 5 * 1000,                 /* between two notes of a gap, each a commit of the sink's */
-        ALLOWED_DAYS = 2,                  /* clock difference, DESIGN.md section 3 */
-        BELIEVED_DAYS = 400,               /* of versions that an office has heard, ahead of our clock */
+        TELL_MS = 5 * 1000,  /* between two lines in the log about an office */
+        GAP_MS = 5 * 1000,   /* between two notes of a gap, each a commit of the sink's */
+        ALLOWED_DAYS = 2,    /* clock difference, DESIGN.md section 3 */
+        BELIEVED_DAYS = 400, /* of versions that an office has heard, ahead of our clock */
 };
 
 struct queued {
         struct queued *next;
         size_t n;
         uint8_t bytes[];
-};
-
-/* The sink is asked little at a time, an office after the other: no flood of questions stands before another
- * office's, and in the pipe to the sink there is always room for a flush. */
-enum {
-        ASKS_OPEN = 8,
-        ASK_MS = 10 * 1000, /* an answer that took longer is lost */
-};
-
-struct question {
-        struct question *next;
-        struct text message;
-};
-
-struct guest { /* an office that has spoken */
-        char office[CODE_MAX + 1];
-        size_t peers, queued_bytes;
-        struct question *first, **end; /* waiting */
-        size_t waiting, asked;         /* not asked yet; not answered yet */
-        int64_t gap_ms, tell_ms;       /* when a gap may be noted, a refusal told, again */
 };
 
 struct peer {
@@ -75,10 +50,7 @@ struct hub {
         struct catalog *catalog;
         struct cube *cube;
         size_t budget;
-        struct guest **guests;
-        size_t n_guests, next_guest;
-        size_t asks_open;
-        int64_t asked_ms; /* the last question or answer */
+        struct guests guests;
         struct peer **peers;
         size_t n_peers, next_peer;
         struct downlink_stream **streams;
@@ -207,23 +179,6 @@ static void peer_drop(struct hub *h, size_t at)
         h->peers[at] = h->peers[--h->n_peers];
 }
 
-static struct guest *guest_of(struct hub *h, const char *office)
-{
-        for (size_t i = 0; i < h->n_guests; i++)
-                if (strcmp(h->guests[i]->office, office) == 0)
-                        return h->guests[i];
-        struct guest **v = realloc(h->guests, (h->n_guests + 1) * sizeof *v);
-        if (!v)
-                return NULL;
-        h->guests = v;
-        struct guest *g = calloc(1, sizeof *g);
-        if (!g)
-                return NULL;
-        memcpy(g->office, office, strlen(office) + 1);
-        g->end = &g->first;
-        return h->guests[h->n_guests++] = g;
-}
-
 static struct peer *peer_new(struct hub *h, const struct hub_peer_name *name, struct guest *g)
 {
         struct peer **v = realloc(h->peers, (h->n_peers + 1) * sizeof *v);
@@ -245,7 +200,7 @@ static struct peer *peer_new(struct hub *h, const struct hub_peer_name *name, st
 static struct peer *peer_of(struct hub *h, const struct hub_peer_name *name, const char *office,
                             int64_t now_ms)
 {
-        struct guest *g = guest_of(h, office);
+        struct guest *g = guests_find(&h->guests, office);
         struct peer *p = NULL;
         size_t oldest = h->n_peers;
         for (size_t i = 0; g && !p && i < h->n_peers; i++) {
@@ -267,75 +222,15 @@ static struct peer *peer_of(struct hub *h, const struct hub_peer_name *name, con
         return p;
 }
 
-static struct question *question_take(struct guest *g)
-{
-        struct question *q = g->first;
-        g->first = q->next;
-        if (!g->first)
-                g->end = &g->first;
-        g->waiting--;
-        return q;
-}
-
-static void question_free(struct question *q)
-{
-        text_close(&q->message);
-        free(q);
-}
-
-static void question_send(struct hub *h, struct guest *g)
-{
-        struct question *q = question_take(g);
-        h->asks_open++;
-        g->asked++;
-        h->host.to_sink(h->host.ctx, &q->message, 1);
-        question_free(q);
-}
-
-/* Goes around the offices, a question each, as far as the sink has answered. */
 static void questions_send(struct hub *h, int64_t now_ms)
 {
-        for (size_t idle = 0; h->asks_open < ASKS_OPEN && idle < h->n_guests;) {
-                struct guest *g = h->guests[h->next_guest++ % h->n_guests];
-                if (!g->first) {
-                        idle++;
-                        continue;
-                }
-                idle = 0;
-                h->asked_ms = now_ms;
-                question_send(h, g);
-        }
-}
-
-static void questions_forget(struct hub *h)
-{
-        h->asks_open = 0;
-        for (size_t i = 0; i < h->n_guests; i++) {
-                h->guests[i]->asked = 0;
-                while (h->guests[i]->first)
-                        question_free(question_take(h->guests[i]));
-        }
-}
-
-/* What was not answered for long never will be; who asked asks again. */
-static void questions_tick(struct hub *h, int64_t now_ms)
-{
-        if (!h->asks_open || now_ms - h->asked_ms < ASK_MS)
-                return;
-        h->asks_open = 0;
-        for (size_t i = 0; i < h->n_guests; i++)
-                h->guests[i]->asked = 0;
-        questions_send(h, now_ms);
+        for (struct text q; guests_next(&h->guests, now_ms, &q); text_close(&q))
+                h->host.to_sink(h->host.ctx, &q, 1);
 }
 
 static void question_answered(struct hub *h, const char *office, int64_t now_ms)
 {
-        struct guest *g = guest_of(h, office);
-        if (!g || !g->asked || !h->asks_open)
-                return; /* of an earlier life */
-        g->asked--;
-        h->asks_open--;
-        h->asked_ms = now_ms;
+        guests_answered(&h->guests, office, now_ms);
         questions_send(h, now_ms);
 }
 
@@ -411,16 +306,8 @@ static void ask_catalog(struct hub *h, struct peer *p, const struct wire_catalog
  * again. */
 static void ask_sink(struct hub *h, struct peer *p, const struct wire_message *m, struct hub_time now)
 {
-        struct guest *g = p->guest;
-        struct question *q = g->waiting + g->asked < GUEST_ASKS ? calloc(1, sizeof *q) : NULL;
-        if (!q) {
+        if (!guest_ask(p->guest, m))
                 h->counts.dropped++;
-                return;
-        }
-        wire_write(m, &q->message);
-        *g->end = q;
-        g->end = &q->next;
-        g->waiting++;
         questions_send(h, now.mono_ms);
 }
 
@@ -739,7 +626,7 @@ static void forget(struct hub *h, struct hub_time now)
         h->cube = NULL;
         for (size_t i = 0; i < h->n_peers; i++)
                 queue_clear(h->peers[i]);
-        questions_forget(h);
+        guests_forget(&h->guests);
         peers_step(h, (struct downlink_event){.kind = DOWNLINK_FORGET}, now);
 }
 
@@ -986,10 +873,7 @@ void hub_free(struct hub *h)
         while (h->n_peers)
                 peer_drop(h, 0);
         free(h->peers);
-        questions_forget(h);
-        while (h->n_guests)
-                free(h->guests[--h->n_guests]);
-        free(h->guests);
+        guests_close(&h->guests);
         streams_clear(h);
         free(h->streams);
         gather_close(&h->gather);
@@ -1072,7 +956,8 @@ void hub_sink_lost(struct hub *h, struct hub_time now)
 void hub_tick(struct hub *h, struct hub_time now)
 {
         feed_do(h, &(struct feed_event){.kind = FEED_TICK, .now_ms = now.mono_ms}, now);
-        questions_tick(h, now.mono_ms);
+        guests_tick(&h->guests, now.mono_ms);
+        questions_send(h, now.mono_ms);
         pump(h, now);
 }
 
