@@ -325,17 +325,6 @@ static int sync_folder(const char *path, struct err *e)
         return err_set(e, E_IO, "%s: %s", folder, strerror(failed));
 }
 
-/* A predecessor that was killed may have written what it had no time to sync. We see it, and whoever asks is
- * told of it without another commit (an answer given again, a file found again); so it is made safe first,
- * and so are the names of the files, if it was killed while it made them. */
-static int secure_what_is_seen(struct db *d, const char *path, struct err *e)
-{
-        sqlite3_file *wal = log_of(d);
-        if (wal && wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL) != SQLITE_OK)
-                return err_set(e, E_IO, "%s: its log could not be synced", path_of(d));
-        return sync_folder(path, e);
-}
-
 static int open_handle(struct db *d, const char *path, int flags, struct err *e)
 {
         int rc = sqlite3_open_v2(path, &d->handle, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
@@ -365,6 +354,22 @@ static int table_of_statements(struct db *d, const char *const *sql, size_t n, s
                 return err_set(e, E_VERSION, "%s is a database of another part of Sumu: %s", path_of(d),
                                sqlite3_errmsg(d->handle));
         return 0;
+}
+
+/* What is seen of the log need not be on the disk. A predecessor that was killed may have had no time to
+ * sync, and whoever asks is told of it without another commit (an answer given again, a file found again).
+ * Worse, its sync may have failed: the system says so once, keeps the pages as if they were written, and the
+ * next sync finds nothing to do; commits appended behind such a page would be lost with it at the next power
+ * cut. So the log is moved into the file, which writes all of it anew, and begins again at its start. Where a
+ * reader or a full disk forbids that, it is at least synced. The names of the files come last, if they were
+ * just being made. */
+static int secure_what_is_seen(struct db *d, const char *path, struct err *e)
+{
+        sqlite3_file *wal = log_of(d);
+        if (wal && wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL) != SQLITE_OK)
+                return err_set(e, E_IO, "%s: its log could not be synced", path_of(d));
+        int code = db_wal_bytes(d) > 0 ? db_checkpoint(d, true, e) : 0;
+        return code == 0 || code == E_BUSY || code == E_FULL ? sync_folder(path, e) : code;
 }
 
 int db_open_writer(struct db *d, const char *path, const char *const *migrations, size_t n_migrations,

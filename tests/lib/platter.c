@@ -931,7 +931,7 @@ static int vfs_open(sqlite3_vfs *v, const char *path, sqlite3_file *base, int fl
                              .path = strdup(path),
                              .life = p->life,
                              .delete_on_close = flags & SQLITE_OPEN_DELETEONCLOSE,
-                             .sync_names = fresh && (flags & journals)};
+                             .sync_names = (flags & SQLITE_OPEN_CREATE) && (flags & journals)};
         PRE(h->path);
         if (out)
                 *out = flags;
@@ -1059,6 +1059,26 @@ void platter_free(struct platter *p)
         names_free(&p->seen);
         names_free(&p->safe);
         free(p);
+}
+
+/* ---- the folder */
+
+bool platter_sync_folder(const char *folder)
+{
+        struct platter *p = platters;
+        while (p && strcmp(p->folder, folder) != 0)
+                p = p->next;
+        if (!p)
+                return true;
+        if (p->off || change_begins(p))
+                return false;
+        if (fails(p, MEETS(EIO) | MEETS(SYNC))) {
+                p->failed_syncs++;
+                return false;
+        }
+        if (!p->lies)
+                sync_names(p);
+        return true;
 }
 
 /* ---- the bytes at rest */

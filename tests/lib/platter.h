@@ -94,6 +94,10 @@ void platter_heal(struct platter *p);
 uint64_t platter_failed(const struct platter *p);       /* calls, since the last platter_fail */
 uint64_t platter_failed_syncs(const struct platter *p); /* of these */
 
+/* What fsync of the folder does to a platter's names; false: it failed. Programs linked with
+ * -Wl,--wrap=fsync call it without knowing (platter_fsync.c). */
+bool platter_sync_folder(const char *folder);
+
 void platter_lie(struct platter *p); /* syncs that do nothing, and say they did */
 
 /* ---- the bytes at rest */
