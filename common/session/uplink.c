@@ -282,6 +282,10 @@ static void refused(struct uplink *u, const struct wire_refusal *r, int64_t now_
         } else if (strcmp(r->code, "chain") == 0 && u->chain_refusals++ == 0) {
                 /* A copy of this outbox may have been faster: the next mark tells, and then it is a fork. */
                 greet(u, now_ms, todo);
+        } else if (strcmp(r->code, "chain") == 0) {
+                /* Its reports may lie in a flush that the store has not committed yet: no mark tells of it.
+                 */
+                stop(u, now_ms + UPLINK_GAP_MS, r->code, r->text, todo);
         } else {
                 stop(u, 0, r->code, r->text, todo);
         }

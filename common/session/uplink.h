@@ -34,8 +34,9 @@ enum {
         UPLINK_PATIENCE_MS = 10 * 1000, /* for an answer to a question */
         UPLINK_PROGRESS_MS = 30 * 1000, /* for the mark to move while reports are under way */
         UPLINK_RETRY_MS = 200,          /* after a send that found the queue full */
-        UPLINK_GAP_MS = 30 * 1000,      /* between greetings while HQ names a gap */
-        UPLINK_UNDER_WAY = 64,          /* messages */
+        UPLINK_GAP_MS =
+            30 * 1000,         /* between greetings while HQ names a gap, or what it holds is another chain */
+        UPLINK_UNDER_WAY = 64, /* messages */
 };
 
 struct point { /* of a chain */
