@@ -130,20 +130,23 @@ static const struct {
     {"PRAGMA foreign_keys=OFF", "PRAGMA foreign_keys", 0},
 };
 
+/* The word comes in a row, the commit that makes it true only after it: the statement is carried to its end.
+ */
 static int assert_wal(struct db *d, struct err *e)
 {
         sqlite3_stmt *s;
         int rc = sqlite3_prepare_v2(d->handle, "PRAGMA journal_mode=WAL", -1, &s, NULL);
         if (rc != SQLITE_OK)
                 return refused(d, rc, e);
-        rc = sqlite3_step(s);
         int code = 0;
-        if (rc != SQLITE_ROW)
+        while (code == 0 && (rc = sqlite3_step(s)) == SQLITE_ROW)
+                if (strcmp((const char *)sqlite3_column_text(s, 0), "wal") != 0)
+                        code = err_set(
+                            e, E_IO,
+                            "%s: this file system does not allow write-ahead logging (journal mode is %s)",
+                            path_of(d), (const char *)sqlite3_column_text(s, 0));
+        if (code == 0 && rc != SQLITE_DONE)
                 code = refused(d, rc, e);
-        else if (strcmp((const char *)sqlite3_column_text(s, 0), "wal") != 0)
-                code = err_set(e, E_IO,
-                               "%s: this file system does not allow write-ahead logging (journal mode is %s)",
-                               path_of(d), (const char *)sqlite3_column_text(s, 0));
         sqlite3_finalize(s);
         return code;
 }

@@ -190,6 +190,27 @@ static bool try_opening(struct trial *t)
         return met;
 }
 
+/* No file yet: it is made with faults, or once more without; from then on it keeps what is told. */
+static bool try_new_file(struct trial *t)
+{
+        struct err e;
+        stage_close(&t->b);
+        stage_open(&t->b);
+        platter_fail(t->b.platter, t->fault, t->nth, t->for_good);
+        void *at = t->scene->open(t->b.path, &e);
+        bool met = platter_failed(t->b.platter) > 0;
+        t->openings += met;
+        platter_heal(t->b.platter);
+        if (met && at && platter_failed_syncs(t->b.platter) > 0)
+                refuse(t, "it opens", "after a failed sync");
+        if (!at)
+                at = open_again(t);
+        if (t->scene->step(at, t->step, &e) != 0)
+                refuse(t, "the file is made, but not the step", e.text);
+        is_told(t, at);
+        return met;
+}
+
 static void try_all(struct trial *t, bool (*try)(struct trial *t))
 {
         for (int f = 0; f < PLATTER_FAULTS; f++)
@@ -224,12 +245,14 @@ static void no_fault_loses_what_was_told(const struct scene *scene)
         trial_open(&t, scene);
         void *at = scene->open(t.a.path, &e);
         assert_non_null(at);
+        t.opening = true;
+        try_all(&t, try_new_file);
         for (; t.step < scene->steps; t.step++) {
+                t.opening = false;
                 try_all(&t, try_step);
                 t.opening = true;
                 if (all || t.step % OPENINGS == 0)
                         try_all(&t, try_opening);
-                t.opening = false;
                 assert_int_equal(scene->step(at, t.step, &e), 0);
         }
         scene->close(at);
