@@ -60,12 +60,12 @@ static int add_pair(struct query *q, char **room, const char *pair, size_t n)
 static int parse(struct query *q, const char *target)
 {
         size_t path_n = strcspn(target, "?");
-        if (target[0] != '/' || target[1] == '/')
+        if (target[0] != '/')
                 return E_SYNTAX;
         char *room = q->room;
         q->path = room;
         room = decode(room, target, path_n, false);
-        if (!room)
+        if (!room || q->path[1] == '/') /* %2F is a slash, too: printed again, //host would lead elsewhere */
                 return E_SYNTAX;
         int code = 0;
         for (const char *p = target + path_n; code == 0 && *p;) {

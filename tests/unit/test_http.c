@@ -228,8 +228,9 @@ static void refuses(const struct server *s)
         assert_has(ask(s, "POST /hello HTTP/1.1\r\nContent-Length: 2\r\n" END "ab"), "Allow: GET, HEAD\r\n");
 
         static const char *const malformed[] = {
-            GET("/hello?name=%zz"), GET("/hello?name=%e5%8c"), GET("/hello?name=%00"), GET("/hello?name=%4"),
-            GET("/hello?a=1&a=2"),  GET("/hello?=1"),          GET("//hello"),         GET("/he%ffllo"),
+            GET("/hello?name=%zz"), GET("/hello?name=%e5%8c"), GET("/hello?name=%00"),
+            GET("/hello?name=%4"),  GET("/hello?a=1&a=2"),     GET("/hello?=1"),
+            GET("//hello"),         GET("/%2Fhello"),          GET("/he%ffllo"),
         };
         for (size_t i = 0; i < sizeof malformed / sizeof *malformed; i++) {
                 r = ask(s, malformed[i]);
