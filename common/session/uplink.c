@@ -85,6 +85,16 @@ static void go_on(struct uplink *u, int64_t now_ms, struct uplink_todo *todo)
 
 static void ask_step(struct uplink *u, int64_t now_ms, struct uplink_todo *todo);
 
+/* Below the floor nothing is held that could be compared, or queued again. */
+static void search_from_floor(struct uplink *u, int64_t now_ms, struct uplink_todo *todo)
+{
+        u->low = u->floor.seq;
+        u->low_known = u->floor.seq == 0;
+        if (u->high < u->low)
+                u->high = u->low;
+        ask_step(u, now_ms, todo);
+}
+
 static void search(struct uplink *u, uint64_t high, int64_t now_ms, struct uplink_todo *todo)
 {
         if (u->closed) {
@@ -94,13 +104,9 @@ static void search(struct uplink *u, uint64_t high, int64_t now_ms, struct uplin
                 return;
         }
         u->state = UPLINK_SEARCHING;
-        u->low = u->floor.seq;
-        u->low_known = u->floor.seq == 0;
         u->high = high < u->head.seq ? high : u->head.seq;
-        if (u->high < u->low)
-                u->high = u->low;
         todo->log = "HQ holds other reports under our numbers: this outbox was restored or copied";
-        ask_step(u, now_ms, todo);
+        search_from_floor(u, now_ms, todo);
 }
 
 static void fork_at(struct uplink *u, uint64_t after, struct uplink_todo *todo)
@@ -459,6 +465,8 @@ void uplink_step(struct uplink *u, const struct uplink_event *ev, struct uplink_
         case UPLINK_TRIMMED:
                 PRE(ev->point.seq <= u->mark.seq);
                 u->floor = ev->point;
+                if (u->state == UPLINK_SEARCHING && u->low < u->floor.seq)
+                        search_from_floor(u, ev->now_ms, todo);
                 break;
         case UPLINK_MESSAGE: message(u, ev, todo); break;
         case UPLINK_LOOKED_UP: looked_up(u, ev, todo); break;
