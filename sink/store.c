@@ -822,11 +822,16 @@ static int expand_fold(struct store *s, const struct catalog *c, struct err *e)
                 enum payload_state state =
                     payload_read(sqlite3_column_blob(q, 1), (size_t)sqlite3_column_bytes(q, 1), c,
                                  (uint32_t)dataset, &s->arena, &r, &why);
-                POST(state == PAYLOAD_READ);
+                reasons_close(&why);
+                if (state != PAYLOAD_READ) {
+                        rc =
+                            err_set(e, E_SYNTAX, "a report of %s that stands cannot be read by the catalogue",
+                                    s->expand.office);
+                        break;
+                }
                 bool folded =
                     standing_fold(&s->expand.facts, (enum action)sqlite3_column_int64(q, 0), r.facts, r.n);
                 POST(folded);
-                reasons_close(&why);
                 if (sqlite3_column_int64(q, 2) > s->expand.revision)
                         s->expand.revision = sqlite3_column_int64(q, 2);
         }

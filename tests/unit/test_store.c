@@ -414,6 +414,24 @@ static void a_rejected_report_has_no_facts(void **state)
         assert_int_equal(f->store.expanded, 4);
 }
 
+/* What stands is the aggregator's word, and a hostile one's is not believed: facts stop, the sink does not.
+ */
+static void what_cannot_be_read_is_not_expanded(void **state)
+{
+        struct fixture *f = *state;
+        struct err e;
+        bool more;
+        resume(f);
+        gather_one(f, "2023-05", ACCEPTED, REPLACE, 17);
+        assert_int_equal(commit(f, f->store.term, 5000), 0);
+        assert_int_equal(
+            sqlite3_exec(f->store.db.handle, "UPDATE report_ SET payload = x'ff'", NULL, NULL, NULL),
+            SQLITE_OK);
+        assert_int_equal(store_expand(&f->store, c, &more, &e), E_SYNTAX);
+        assert_non_null(strstr(e.text, "a report of south that stands cannot be read"));
+        assert_int_equal(one(f, "SELECT count(*) FROM fact"), 0);
+}
+
 /* Rule 6: an operator lets a stream go on behind a gap, and it is recorded. */
 static void a_gap_is_skipped(void **state)
 {
@@ -473,6 +491,7 @@ int main(void)
             TEST(what_stands_is_recalled),
             TEST(a_long_recall_goes_on),
             TEST(facts_are_expanded_behind),
+            TEST(what_cannot_be_read_is_not_expanded),
             TEST(a_rejected_report_has_no_facts),
             TEST(a_gap_is_skipped),
             TEST(a_catalogue_may_not_lose_figures),
