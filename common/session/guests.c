@@ -31,6 +31,11 @@ bool guest_ask(struct guest *g, const struct wire_message *m)
         if (!q)
                 return false;
         wire_write(m, &q->message);
+        if (text_failed(&q->message)) {
+                text_close(&q->message);
+                free(q);
+                return false;
+        }
         *g->end = q;
         g->end = &q->next;
         g->waiting++;
