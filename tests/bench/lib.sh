@@ -1,0 +1,86 @@
+# shellcheck shell=bash
+# lib.sh: work W in front of the real aggregator and sink. To be sourced, instead of tests/flow/lib.sh:
+#
+#   headquarters TREE              the catalogue (catalog.sh), keys, folders of the offices, sink and aggregator started
+#   offices NAME [WORD]…           a run of bench_offices (plan.def); what it took is in `measured`, as name=value
+#   exact                          every month and some days, of all four levels, are what the offices say they sent;
+#                                  then what the store needs a fact, and the expansion for SQL, are added to `measured`
+#   figure NAME                    of `measured`
+#   told NAME                      the line of this workload: everything measured, on stdout
+#
+# The line is the only thing on stdout. A wrong total fails the run. EXPANSION=0 does not wait for the facts for SQL, which
+# nothing here is checked with; what is said of them then is of those that were there.
+. "$(dirname "${BASH_SOURCE[0]}")/../flow/lib.sh"
+bench=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+PATH=$SUMU_BIN/tests/bench:$PATH
+FLOW_PATIENCE=${FLOW_PATIENCE_BENCH:-600}
+store=$dir/state/sink/sumu.db
+measured=
+
+headquarters() {
+        "$bench/catalog.sh" "$dir/catalog" "$1"
+        region "$dir/catalog"
+        awk -F, 'NR > 1 {print $1}' "$catalog/offices.csv" | while read -r o; do mkdir -p "$dir/state/$o"; done
+        start sink
+        start aggregator
+        await healthy sink
+}
+# With FACTS and ROWS: reports of each of twelve offices.
+reports_of() { echo $((($1 / $2 + 11) / 12)); }
+
+offices() {
+        measured=$(bench_offices catalog="$catalog" keys="$dir/keys" state="$dir/state" hq="tcp://127.0.0.1:$((flow_ports + 1))" \
+                sums="$dir/sums" aggregator="${pid_of[aggregator]}" sink="${pid_of[sink]}" "$@" 2>>"$dir/log/offices.log" {flow_lock}>&-) || {
+                cat "$dir/log/offices.log" >&2
+                fail "the offices did not come to an end"
+        }
+}
+figure() { tr ' ' '\n' <<<"$measured" | sed -n "s/^$1=//p"; }
+measure() { measured+=" $1=$2"; }
+
+cpu_ms() { awk '{printf "%d", ($14 + $15) * 10}' "/proc/${pid_of[$1]}/stat"; }
+sql() { sqlite3 -readonly -separator , "$store" "$1"; }
+expanded() { [ "$(metric sink sumu_facts_behind)" = 0 ]; }
+
+# The figures the API answers for all townships in the first and the last month: banner by banner.
+townships_asked() {
+        local indicators period
+        indicators=$(awk -F, 'NR > 1 {print "counts." $1}' "$catalog/indicators.csv" | paste -sd,)
+        for period in "$@"; do
+                awk -F, '$3 == "banner" {print $1}' "$catalog/regions.csv" | while read -r banner; do
+                        echo "url = \"$(url sink)/api/v1/totals?indicator=$indicators&region=$banner&children=1&period=$period\""
+                done
+        done >"$dir/asked"
+        curl -sSf -K "$dir/asked" | jq -r '.totals[] | select(.facts > 0) | [.indicator, .region, .period, .value, .qualifier, .facts] | join(",")'
+}
+agree() { # what, two sorted files
+        diff "$2" "$3" >"$dir/diff" || { head -n 20 "$dir/diff" >&2; fail "$1: the sums of the offices <, HQ >"; }
+        [ -s "$2" ] || fail "$1: nothing to compare"
+}
+exact() {
+        local facts before months
+        facts=$(figure facts)
+        before=$(cpu_ms sink)
+        measure expanded_meanwhile "$(sql "SELECT round(1.0 * count(*) / (SELECT count(*) FROM report_), 3) FROM report_ WHERE id <= (SELECT value FROM meta_ WHERE key = 'expanded')")"
+        [ "${EXPANSION:-1}" = 0 ] || await expanded
+        measure cpu_expansion_apart "$(awk -v ms=$(($(cpu_ms sink) - before)) -v n="$facts" 'BEGIN {printf "%.4f", ms * 1000 / n}')"
+        measure store_bytes_fact "$(sql "SELECT round(1.0 * sum(pgsize) / $facts, 2) FROM dbstat WHERE name NOT GLOB 'fact_*'")"
+        measure sql_bytes_fact_apart "$(sql "SELECT round(1.0 * sum(pgsize) / $facts, 2) FROM dbstat WHERE name GLOB 'fact_*'")"
+
+        is "$(sql "SELECT count(*), sum(verdict = 'accepted') FROM report")" "$(figure reports),$(figure reports)"
+        awk -F, 'NR == FNR {above[$2] = 1; next} $2 in above' "$catalog/regions.csv" "$dir/sums" | sort >"$dir/sums-stored"
+        sql "SELECT indicator, region, period, value, qualifier, facts FROM total WHERE facts > 0 AND (period GLOB '????-??-?0' OR period GLOB '????-[01]?')" |
+                sort >"$dir/stored"
+        agree "stored totals" "$dir/sums-stored" "$dir/stored"
+        months=$(cut -d, -f3 "$dir/sums" | grep -E '^....-..$' | sort -u | sed -n '1p;$p' | sort -u | paste -sd' ')
+        for month in $months; do grep ",$month," "$dir/sums"; done | awk -F, 'NR == FNR {if ($3 == "township" || $3 == "banner") low[$1] = 1; next} $2 in low' \
+                "$catalog/regions.csv" - | sort >"$dir/sums-townships"
+        # shellcheck disable=SC2086 # months are words
+        townships_asked $months | sort >"$dir/townships"
+        agree "townships" "$dir/sums-townships" "$dir/townships"
+        measure totals_compared $(($(wc -l <"$dir/stored") + $(wc -l <"$dir/townships")))
+}
+told() {
+        read -r load _ </proc/loadavg
+        echo "name=$1 $measured load=$load"
+}
