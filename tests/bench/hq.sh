@@ -6,7 +6,6 @@ rows=${ROWS:-1000}
 tree=${TREE:-w}
 [ "$rows" -le 1500 ] || tree=wide # so many places the smallest office of W has not
 headquarters "$tree"
-offices rows="$rows" reports="$(reports_of "${FACTS:-24000000}" "$rows")" window="${WINDOW:-32}"
+offices rows="$rows" reports="$(reports_of "${FACTS:-$((rows < 1000 ? 2400000 : 24000000))}" "$rows")" window="${WINDOW:-32}"
 exact
-punctual aggregator sink
-told hq
+conclude hq

@@ -6,7 +6,7 @@
 #   exact                          every month and some days, of all four levels, are what the offices say they sent;
 #                                  then what the store needs a fact, and the expansion for SQL, are added to `measured`
 #   figure NAME                    of `measured`
-#   told NAME                      the line of this workload: everything measured, on stdout
+#   conclude NAME                  all is stopped, and the line of this workload printed: everything measured
 #
 # The line is the only thing on stdout. A wrong total fails the run. EXPANSION=0 does not wait for the facts for SQL, which
 # nothing here is checked with; what is said of them then is of those that were there.
@@ -80,7 +80,10 @@ exact() {
         agree "townships" "$dir/sums-townships" "$dir/townships"
         measure totals_compared $(($(wc -l <"$dir/stored") + $(wc -l <"$dir/townships")))
 }
-told() {
+conclude() {
+        local load
+        punctual aggregator sink
+        stop_all
         read -r load _ </proc/loadavg
         echo "name=$1 $measured load=$load"
 }

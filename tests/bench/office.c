@@ -41,9 +41,9 @@ struct office_at_work {
         int line, clock;
 
         bool ready, started, ended;
-        uint64_t entered, acknowledged;
+        uint64_t entered, acknowledged; /* reports */
         int64_t start_ns;
-        int64_t *since_ns; /* a report: when it was due, or entered; then how long it took */
+        int64_t *took_ns; /* a report: since when, by the clock; then how long */
         double cpu_then;
         struct office_done done;
 };
@@ -131,7 +131,7 @@ static void enter(struct office_at_work *o, uint64_t n)
         int64_t at_ns = now_ns();
         must(o, "its outbox", outbox_begin(&o->outbox, &e), &e);
         for (uint64_t i = 0; i < n; i++, o->entered++) {
-                o->since_ns[o->entered] =
+                o->took_ns[o->entered] =
                     o->plan->rate ? o->start_ns + plan_due_ns(o->plan, o->office, o->entered) : at_ns;
                 enter_one(o, o->entered);
         }
@@ -142,10 +142,10 @@ static void enter(struct office_at_work *o, uint64_t n)
 static uint64_t allowed(const struct office_at_work *o)
 {
         const struct plan *p = o->plan;
-        uint64_t n = p->reports - o->entered, most = COMMIT_FACTS / p->rows + 1, due = 0;
-        uint64_t room = p->ahead ? n : p->window - (o->entered - o->outbox.now.mark.seq);
+        uint64_t n = p->reports - o->entered, most = COMMIT_FACTS / p->rows, due = 0;
+        uint64_t room = p->ahead ? n : p->window - (o->entered - o->acknowledged);
         n = n < room ? n : room;
-        n = n < most ? n : most;
+        n = n < most ? n : most ? most : 1;
         if (!p->rate)
                 return n;
         int64_t since_ns = now_ns() - o->start_ns;
@@ -166,19 +166,22 @@ static void close_handles(struct office_at_work *o)
         uv_close((uv_handle_t *)&o->pump, NULL);
 }
 
-static void acknowledge(struct office_at_work *o)
+/* What HQ said has been kept: marks and, report by report, verdicts. */
+static void look_how_far(struct office_at_work *o)
 {
+        const uint64_t *verdicts = o->courier.counts.verdicts;
+        uint64_t marked = o->outbox.now.mark.seq;
+        uint64_t far = marked < verdicts[ACCEPTED] ? marked : verdicts[ACCEPTED];
         int64_t at_ns = now_ns();
-        for (; o->acknowledged < o->outbox.now.mark.seq; o->acknowledged++)
-                o->since_ns[o->acknowledged] = at_ns - o->since_ns[o->acknowledged];
+        if (verdicts[REJECTED] || verdicts[SUPERSEDED])
+                give_up(o, "a verdict", "a report was not accepted");
+        for (; o->acknowledged < far; o->acknowledged++)
+                o->took_ns[o->acknowledged] = at_ns - o->took_ns[o->acknowledged];
 }
 
 static void look_for_the_end(struct office_at_work *o)
 {
-        const uint64_t *verdicts = o->courier.counts.verdicts;
-        if (verdicts[REJECTED] || verdicts[SUPERSEDED])
-                give_up(o, "a verdict", "a report was not accepted");
-        if (o->ended || o->acknowledged < o->plan->reports || verdicts[ACCEPTED] < o->plan->reports)
+        if (o->ended || o->acknowledged < o->plan->reports)
                 return;
         o->ended = true;
         o->done.end_ns = now_ns();
@@ -231,7 +234,7 @@ static void pump(uv_idle_t *h)
 {
         struct office_at_work *o = h->data;
         uv_idle_stop(h);
-        acknowledge(o);
+        look_how_far(o);
         for (uint64_t n; o->started && (n = allowed(o)) > 0;) {
                 enter(o, n);
                 courier_grew(&o->courier, now());
@@ -421,8 +424,8 @@ int office_run(const struct plan *p, const struct catalog *c, uint32_t office, s
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         o.done.drawn_bytes = p->reports * p->rows * sizeof *o.facts;
         o.facts = malloc(o.done.drawn_bytes);
-        o.since_ns = calloc(p->reports, sizeof *o.since_ns);
-        POST(o.facts && o.since_ns);
+        o.took_ns = calloc(p->reports, sizeof *o.took_ns);
+        POST(o.facts && o.took_ns);
         draw(&o, sums);
         sums_close(sums);
         forget_high_water();
@@ -436,7 +439,7 @@ int office_run(const struct plan *p, const struct catalog *c, uint32_t office, s
         close_all(&o);
         o.done.outbox_bytes = outbox_size(&o);
         bool told = line_write(line, &o.done, sizeof o.done) &&
-                    line_write(line, o.since_ns, p->reports * sizeof *o.since_ns);
-        free(o.since_ns);
+                    line_write(line, o.took_ns, p->reports * sizeof *o.took_ns);
+        free(o.took_ns);
         return told ? 0 : 1;
 }

@@ -3,7 +3,8 @@
  *
  * It takes the place of sumu-collector without files, forms and HTTP, so that what is measured is the
  * pipeline. Reports are put into the outbox in groups, each one commit with full sync, and only so many at a
- * time as the window allows. A report counts as acknowledged when the mark that covers it has been kept. */
+ * time as the window allows. A report counts as acknowledged when the office has kept the mark that covers it
+ * and the verdict `accepted`. */
 #ifndef SUMU_TESTS_BENCH_OFFICE_H
 #define SUMU_TESTS_BENCH_OFFICE_H
 
@@ -20,7 +21,8 @@ struct office_done {          /* what it tells in the end */
 };
 
 /* Says 'r' over the line when it stands ready; waits for the time of the start, an int64_t; says struct
- * office_done and the latency of each report, int64_t nanoseconds. Answers the exit status. */
+ * office_done and how long each report took to be acknowledged, int64_t nanoseconds. Answers the exit status.
+ */
 int office_run(const struct plan *p, const struct catalog *c, uint32_t office, struct sums *sums, int line);
 
 #endif

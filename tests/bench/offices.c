@@ -5,7 +5,7 @@
  *
  * Prints what it took as name=value. Seconds of the processor are per million facts and from the start on;
  * those of drawing, before it, are told apart. Latencies are of reports, from when they were due (rate) or
- * entered to when the mark that covers them was kept, or its totals could be read from the store (visible).
+ * entered until it was acknowledged (ack), or its totals could be read from the store (visible; with rate).
  */
 #include "base/check.h"
 #include "base/log.h"
@@ -36,7 +36,7 @@ struct run {
         int64_t start_ns, end_ns;
         double aggregator_s, sink_s;
         struct visible visible;
-        int64_t *latency_ns; /* of all reports */
+        int64_t *took_ns; /* of all reports */
 };
 
 _Noreturn static void give_up(const char *why)
@@ -115,14 +115,14 @@ static void look_on(struct run *r)
 
 static void hear_the_end(struct run *r)
 {
-        r->latency_ns = calloc(r->n * r->plan.reports, sizeof *r->latency_ns);
-        POST(r->latency_ns);
+        size_t n = r->plan.reports, times = n * sizeof *r->took_ns;
+        r->took_ns = malloc(r->n * times);
+        POST(r->took_ns);
         for (uint32_t i = 0; i < r->n; i++) {
                 struct office_line *o = &r->offices[i];
                 int status;
                 if (!line_read(o->line, &o->done, sizeof o->done) ||
-                    !line_read(o->line, r->latency_ns + i * r->plan.reports,
-                               r->plan.reports * sizeof *r->latency_ns))
+                    !line_read(o->line, r->took_ns + i * n, times))
                         give_up("an office has ended too early");
                 if (o->done.end_ns > r->end_ns)
                         r->end_ns = o->done.end_ns;
@@ -164,7 +164,8 @@ static void tell(struct run *r)
                (double)process_high_water((pid_t)p->aggregator) / 1048576,
                (double)process_high_water((pid_t)p->sink) / 1048576);
         printf(" outbox_bytes_fact=%.2f late_wakeups=%" PRIu64, (double)bytes / (double)facts, late);
-        tell_latency("ack", r->latency_ns, reports);
+        if (!p->ahead)
+                tell_latency("ack", r->took_ns, reports);
         if (r->visible.db)
                 tell_latency("visible", r->visible.latency_ns, r->visible.n);
         putchar('\n');
@@ -202,6 +203,6 @@ int main(int argc, char **argv)
         sums_close(&r.sums);
         catalog_free(r.catalog);
         free(r.offices);
-        free(r.latency_ns);
+        free(r.took_ns);
         return 0;
 }
