@@ -39,11 +39,6 @@ struct peer {
         int64_t heard_ms;
 };
 
-struct decided { /* a verdict in flight, to be told when it is committed */
-        struct downlink_stream *stream;
-        struct wire_verdict verdict;
-};
-
 struct hub {
         struct hub_host host;
         struct feed feed;
@@ -861,6 +856,7 @@ struct hub *hub_new(const struct hub_host *host, uint64_t incarnation, size_t bu
         POST(h);
         h->host = *host;
         h->budget = budget;
+        h->recall_id = incarnation; /* no answer to a former life is taken for one to this */
         feed_init(&h->feed, incarnation);
         arena_init(&h->arena, 4 * WIRE_ARENA);
         return h;

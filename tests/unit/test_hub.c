@@ -274,6 +274,12 @@ static void office_close(struct clerk *o)
                 text_close(&o->payloads[i]);
 }
 
+static struct hub *hub_of(struct hq *q, uint64_t incarnation)
+{
+        struct hub_host host = {q, to_office, to_sink, sign_key, civil_s, held_catalog, keep_catalog, say};
+        return hub_new(&host, incarnation, SIZE_MAX);
+}
+
 static int begin(void **state)
 {
         static struct hq q;
@@ -282,13 +288,12 @@ static int begin(void **state)
         q = (struct hq){.c = folder_catalog("tests/catalogs/atoll"),
                         .north = office_of("north", 1),
                         .south = office_of("south", 2)};
-        struct hub_host host = {&q, to_office, to_sink, sign_key, civil_s, held_catalog, keep_catalog, say};
         scratch_open(q.dir);
         snprintf(q.path, sizeof q.path, "%s/store.db", q.dir);
         assert_int_equal(store_open(&q.store, q.path, &e), 0);
         assert_int_equal(store_take_catalog(&q.store, NULL, q.c, 1, &blocks, &e), 0);
         teller_init(&q.teller, &(struct teller_host){&q, from_sink, sink_refused, sink_note}, &q.store, q.c);
-        q.hub = hub_new(&host, 1, SIZE_MAX);
+        q.hub = hub_of(&q, 1);
         teller_link(&q.teller, true, teller_now);
         carry_all(&q);
         assert_int_equal(hub_state(q.hub), FEED_READY);
@@ -392,6 +397,34 @@ static void a_late_report_waits_for_the_flush(void **state)
         office_close(&older);
 }
 
+/* An answer that was on its way when the aggregator died is not taken for the answer to a question of its
+ * next life, which may be about another dataset. */
+static void an_answer_to_a_former_life_is_dropped(void **state)
+{
+        struct hq *q = *state;
+        greet(q, "a", &q->south);
+        carry_all(q);
+        report(q, &q->south, "2023-05", ADD, 10);
+        send_batch(q, "a", &q->south, 1, 1);
+        assert_true(carry_down(q)); /* what stands in the year was asked for */
+        struct letter late = q->from_sink.v[--q->from_sink.n];
+
+        hub_free(q->hub);
+        q->hub = hub_of(q, 2);
+        teller_link(&q->teller, false, teller_now);
+        teller_link(&q->teller, true, teller_now);
+        carry_all(q);
+        greet(q, "a", &q->south);
+        send_batch(q, "a", &q->south, 1, 1);
+        assert_int_equal(q->to_sink.n, 1); /* asked again */
+        q->from_sink.v[q->from_sink.n++] = late;
+        assert_true(carry_up(q));
+        assert_int_equal(q->to_sink.n, 1); /* and nothing folded, nothing flushed before the answer */
+        text_clear(&q->said);
+        carry_all(q);
+        SAID(q, "a: mark=1\na: verdicts 1=accepted\n");
+}
+
 /* What was gathered rests on marks that a new term may have moved: it is forgotten, and comes again. */
 static void memory_ends_with_the_term(void **state)
 {
@@ -466,6 +499,7 @@ int main(void)
             cmocka_unit_test_setup_teardown(a_routing_id_is_nobody, begin, end),
             cmocka_unit_test_setup_teardown(a_revoked_office_is_not_heard, begin, end),
             cmocka_unit_test_setup_teardown(a_late_report_waits_for_the_flush, begin, end),
+            cmocka_unit_test_setup_teardown(an_answer_to_a_former_life_is_dropped, begin, end),
             cmocka_unit_test_setup_teardown(memory_ends_with_the_term, begin, end),
             cmocka_unit_test_setup_teardown(a_turn_survives_the_store, begin, end),
             cmocka_unit_test_setup_teardown(a_version_that_was_heard_is_passed, begin, end),
