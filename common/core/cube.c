@@ -49,7 +49,9 @@ struct cube {
         uint32_t words; /* of a row of bits, one for each group */
         uint32_t reach; /* groups used */
 
-        struct cell *cells;   /* scratch of settling: per group */
+        struct cell *cells;     /* scratch of settling: per group */
+        struct change *changes; /* scratch of taking */
+        size_t n_changes;
         uint64_t *slot_rows;  /* per slot and indicator */
         uint64_t *upper_rows; /* per indicator */
         uint64_t *row;
@@ -151,12 +153,12 @@ static void touch(struct cube *u, struct book *b, struct chapter *h)
 }
 
 /* Room in the lanes for facts of a slot. */
-static bool widen_lanes(struct cube *u, struct book *b, unsigned slot, const struct standing *s)
+static bool widen_lanes(struct cube *u, struct book *b, unsigned slot, const struct fact *facts, size_t n)
 {
-        for (size_t i = 0; i < s->n;) {
-                uint32_t indicator = s->facts[i].indicator;
-                i = facts_seek(s->facts, s->n, i, fact_key(indicator + 1, 0));
-                uint32_t region = s->facts[i - 1].region; /* the highest of the run */
+        for (size_t i = 0; i < n;) {
+                uint32_t indicator = facts[i].indicator;
+                i = facts_seek(facts, n, i, fact_key(indicator + 1, 0));
+                uint32_t region = facts[i - 1].region; /* the highest of the run */
                 PRE(region < u->c->n_regions && u->c->indicators[indicator].dataset == b->dataset);
                 uint32_t groups = u->groups_up_to[region];
                 if (groups > u->reach)
@@ -214,7 +216,7 @@ static bool recall_keep(struct cube *u)
         PRE(s.h);
         bool kept = s.chapter == g->chapter;
         struct page *page = kept ? &s.h->pages[s.number] : NULL;
-        if (!widen_lanes(u, b, s.slot, &e->now) || (kept && !book_make_room(b, page)))
+        if (!widen_lanes(u, b, s.slot, e->now.facts, e->now.n) || (kept && !book_make_room(b, page)))
                 return false;
         for (size_t i = 0; i < e->now.n && g->whole && b->rhythm.slots; i++) {
                 const struct fact *f = &e->now.facts[i];
@@ -337,12 +339,15 @@ void cube_close(struct cube *u, uint32_t dataset, struct period base, uint32_t o
 
 /* Taking */
 
-/* A report on its way in: all memory is taken for it here, then draft_commit only moves things. */
+/* A report on its way in: all memory is taken for it here, then draft_commit only moves things. What comes
+ * last and leaves other figures as they are is folded in place, and taken back if it is refused; so that a
+ * counter costs what it counts. For anything else what would stand is made apart. */
 struct draft {
         const struct report *r;
         struct place at;
         struct seat seat;
-        struct entry *entry; /* NULL: the office's first in this period */
+        struct entry *entry;    /* NULL: the office's first in this period */
+        struct change *changes; /* of what is folded in place; NULL: it is not */
         struct standing after;
         struct pile_room room;
 };
@@ -380,22 +385,51 @@ static bool draft_is_superseded(const struct draft *d)
         return d->entry && d->entry->based && place_compare(d->at, d->entry->base) < 0;
 }
 
-static bool draft_fold(struct draft *d)
+static bool draft_change(struct cube *u, struct draft *d)
+{
+        if (d->r->n > u->n_changes) {
+                struct change *changes = realloc(u->changes, d->r->n * sizeof *changes);
+                if (!changes)
+                        return false;
+                u->changes = changes;
+                u->n_changes = d->r->n;
+        }
+        book_lift(d->seat.book, d->entry);
+        bool fine = standing_change(&d->entry->now, d->r->action, d->r->facts, d->r->n, u->changes);
+        book_lay(d->seat.book, d->entry);
+        d->changes = fine ? u->changes : NULL;
+        return fine;
+}
+
+static bool draft_fold(struct cube *u, struct draft *d)
 {
         if (draft_is_late(d) && !PLANTED(LATE_FOLDED_LAST))
                 return pile_fold(&d->entry->pile, d->r, d->at, &d->after);
-        if (d->entry && !action_is_base(d->r->action) && !standing_copy(&d->after, &d->entry->now))
-                return false;
+        if (d->entry && d->r->n && !action_is_base(d->r->action))
+                return draft_change(u, d);
         return standing_fold(&d->after, d->r->action, d->r->facts, d->r->n);
+}
+
+static const struct standing *draft_after(const struct draft *d)
+{
+        return d->changes ? &d->entry->now : &d->after;
+}
+
+static void draft_restore(struct draft *d)
+{
+        if (d->changes)
+                standing_restore(&d->entry->now, d->changes, d->r->n);
 }
 
 static bool draft_prepare(struct cube *u, struct draft *d)
 {
         struct book *b = d->seat.book;
         struct page *p = d->seat.page;
+        const struct fact *facts = d->changes ? d->r->facts : d->after.facts;
+        size_t n = d->changes ? d->r->n : d->after.n;
         if (!p->touched && !(p->touched = calloc((size_t)u->words * b->indicators + 1, sizeof *p->touched)))
                 return false;
-        if (!widen_lanes(u, b, d->seat.slot, &d->after))
+        if (!widen_lanes(u, b, d->seat.slot, facts, n))
                 return false;
         if (!d->entry)
                 return book_make_room(b, p);
@@ -441,6 +475,24 @@ static void pen_note(const struct cube *u, const struct pen *pen, const struct f
                 lane_put(pen->lane, pen->kind, group, now, pen->page);
 }
 
+static void draft_note_one(const struct cube *u, const struct draft *d, struct pen *pen,
+                           const struct fact *old, const struct fact *now)
+{
+        if (old && now && old->value == now->value && old->q == now->q)
+                return;
+        uint32_t indicator = old ? old->indicator : now->indicator;
+        if (indicator != pen->indicator)
+                *pen = pen_for(u, d, indicator);
+        pen_note(u, pen, old, now);
+}
+
+static void draft_note_changes(const struct cube *u, const struct draft *d)
+{
+        struct pen pen = {.indicator = UINT32_MAX};
+        for (const struct change *c = d->changes, *end = c + d->r->n; c < end; c++)
+                draft_note_one(u, d, &pen, c->fresh ? NULL : &c->was, &c->now);
+}
+
 /* Goes through what stood and what stands side by side. */
 static void draft_note(const struct cube *u, const struct draft *d, const struct standing *was)
 {
@@ -452,12 +504,7 @@ static void draft_note(const struct cube *u, const struct draft *d, const struct
                 uint64_t b = k < is->n ? fact_key(is->facts[k].indicator, is->facts[k].region) : UINT64_MAX;
                 const struct fact *old = a <= b ? &was->facts[i++] : NULL,
                                   *now = b <= a ? &is->facts[k++] : NULL;
-                if (old && now && old->value == now->value && old->q == now->q)
-                        continue;
-                uint32_t indicator = old ? old->indicator : now->indicator;
-                if (indicator != pen.indicator)
-                        pen = pen_for(u, d, indicator);
-                pen_note(u, &pen, old, now);
+                draft_note_one(u, d, &pen, old, now);
         }
 }
 
@@ -473,9 +520,11 @@ static void entry_take(struct entry *e, struct draft *d)
                 pile_put(&e->pile, d->r, d->at, &d->room);
         if (e->based && e->pile.n == 1)
                 pile_close(&e->pile);
-        standing_close(&e->now);
-        e->now = d->after;
-        d->after = (struct standing){0};
+        if (!d->changes) {
+                standing_close(&e->now);
+                e->now = d->after;
+                d->after = (struct standing){0};
+        }
         e->numbered++;
 }
 
@@ -483,7 +532,10 @@ static void draft_commit(struct cube *u, struct draft *d, uint32_t office)
 {
         static const struct standing nothing;
         struct book *b = d->seat.book;
-        draft_note(u, d, d->entry ? &d->entry->now : &nothing);
+        if (d->changes)
+                draft_note_changes(u, d);
+        else
+                draft_note(u, d, d->entry ? &d->entry->now : &nothing);
         if (!d->entry)
                 d->entry = book_insert(b, d->seat.page, &(struct entry){.office = office, .last = d->at});
         book_lift(b, d->entry);
@@ -544,8 +596,11 @@ bool cube_take(struct cube *u, const struct report *r, const struct judge *j, st
                 *revision = d.entry->numbered;
                 return true;
         }
-        bool fine = draft_fold(&d) && report_judge(r, &d.after, j, NULL, reasons, flags);
-        if (fine && reasons->total == before && (fine = draft_prepare(u, &d))) {
+        bool fine = draft_fold(u, &d) && report_judge(r, draft_after(&d), j, NULL, reasons, flags);
+        bool stands = fine && reasons->total == before && (fine = draft_prepare(u, &d));
+        if (!stands)
+                draft_restore(&d);
+        if (stands) {
                 *closes = draft_closes(&d);
                 draft_commit(u, &d, j->office);
                 draft_pin(u, &d);
@@ -920,6 +975,7 @@ void cube_free(struct cube *u)
         free(u->group);
         free(u->groups_up_to);
         free(u->head);
+        free(u->changes);
         free(u->cells);
         free(u->slot_rows);
         free(u->upper_rows);

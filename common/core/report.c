@@ -64,8 +64,13 @@ void facts_sort(struct fact *facts, size_t n)
 
 size_t facts_seek(const struct fact *facts, size_t n, size_t from, uint64_t key)
 {
-        size_t step = 1, low = from,
-               high = from; /* below `low` all are below the key, from `high` on none are */
+        enum { NEAR = 8 }; /* one by one so far: what is merged lies a few steps apart */
+        size_t low = from, near = n - from > NEAR ? from + NEAR : n;
+        while (low < near && key_of(&facts[low]) < key)
+                low++;
+        if (low < near || low == n)
+                return low;
+        size_t step = NEAR, high = low; /* below `low` all are below the key, from `high` on none are */
         while (high < n && key_of(&facts[high]) < key) {
                 low = high + 1;
                 high = step < n - high ? high + step : n;
@@ -145,16 +150,37 @@ static void fact_set(struct fact *was, const struct fact *given, enum action act
         *was = now;
 }
 
-/* Sets what stands already; answers how many do not stand yet. */
-static size_t set_known(struct standing *s, enum action action, const struct fact *facts, size_t n, bool set)
+static bool is_at(const struct standing *s, size_t at, const struct fact *f)
+{
+        return at < s->n && key_of(&s->facts[at]) == key_of(f);
+}
+
+static size_t count_fresh(const struct standing *s, const struct fact *facts, size_t n)
 {
         size_t fresh = 0;
         for (size_t i = 0, at = 0; i < n; i++) {
                 at = facts_seek(s->facts, s->n, at, key_of(&facts[i]));
-                if (at == s->n || key_of(&s->facts[at]) != key_of(&facts[i]))
-                        fresh++;
-                else if (set)
+                fresh += !is_at(s, at, &facts[i]);
+        }
+        return fresh;
+}
+
+/* Sets what stands already; answers how many do not stand yet. */
+static size_t set_known(struct standing *s, enum action action, const struct fact *facts, size_t n,
+                        struct change *changes)
+{
+        size_t fresh = 0;
+        for (size_t i = 0, at = 0; i < n; i++) {
+                at = facts_seek(s->facts, s->n, at, key_of(&facts[i]));
+                bool known = is_at(s, at, &facts[i]);
+                struct fact was = known ? s->facts[at] : (struct fact){0}, now = facts[i];
+                if (known) {
                         fact_set(&s->facts[at], &facts[i], action);
+                        now = s->facts[at];
+                }
+                fresh += !known;
+                if (changes)
+                        changes[i] = (struct change){was, now, !known};
         }
         return fresh;
 }
@@ -176,14 +202,36 @@ static void insert_fresh(struct standing *s, const struct fact *facts, size_t n,
         }
 }
 
-static bool merge(struct standing *s, enum action action, const struct fact *facts, size_t n)
+static bool merge(struct standing *s, enum action action, const struct fact *facts, size_t n,
+                  struct change *changes)
 {
-        size_t fresh = set_known(s, action, facts, n, false);
-        if (!reserve(s, s->n + fresh))
+        if (s->cap - s->n < n && !reserve(s, s->n + count_fresh(s, facts, n)))
                 return false;
-        set_known(s, action, facts, n, true);
+        size_t fresh = set_known(s, action, facts, n, changes);
         insert_fresh(s, facts, n, fresh);
         return true;
+}
+
+bool standing_change(struct standing *s, enum action action, const struct fact *facts, size_t n,
+                     struct change *changes)
+{
+        PRE(action == MERGE || action == ADD);
+        return merge(s, action, facts, n, changes);
+}
+
+void standing_restore(struct standing *s, const struct change *changes, size_t n)
+{
+        size_t from = 0, to = 0;
+        for (size_t i = 0; i < n; i++) {
+                size_t at = facts_seek(s->facts, s->n, from, key_of(&changes[i].now));
+                memmove(s->facts + to, s->facts + from, (at - from) * sizeof *s->facts);
+                to += at - from;
+                from = at + 1;
+                if (!changes[i].fresh)
+                        s->facts[to++] = changes[i].was;
+        }
+        memmove(s->facts + to, s->facts + from, (s->n - from) * sizeof *s->facts);
+        s->n -= from - to;
 }
 
 bool standing_fold(struct standing *s, enum action action, const struct fact *facts, size_t n)
@@ -192,7 +240,7 @@ bool standing_fold(struct standing *s, enum action action, const struct fact *fa
         case REPLACE: return replace(s, facts, n);
         case WITHDRAW: standing_close(s); return true;
         case MERGE:
-        case ADD: return merge(s, action, facts, n);
+        case ADD: return merge(s, action, facts, n, NULL);
         }
         UNREACHABLE();
 }

@@ -72,6 +72,16 @@ const struct fact *standing_find(const struct standing *s, uint32_t indicator, u
  * beyond 64 bits; report_judge refuses it long before. */
 bool standing_fold(struct standing *s, enum action action, const struct fact *facts, size_t n);
 
+/* The same for a merge or an add, in place, and what it changed fact by fact into changes[n]: it costs what
+ * comes, not what stands. false: memory, nothing changed. standing_restore takes the last one back. */
+struct change {
+        struct fact was, now; /* was: nothing, if fresh */
+        bool fresh;
+};
+bool standing_change(struct standing *s, enum action action, const struct fact *facts, size_t n,
+                     struct change *changes);
+void standing_restore(struct standing *s, const struct change *changes, size_t n);
+
 struct judge {
         const struct catalog *catalog;
         uint32_t office;

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "core/report.h"
+#include "lib/seed.h"
 #include "lib/toy_catalog.h"
 
 #include <stdlib.h>
@@ -150,6 +151,42 @@ static void folds(void **state)
         assert_true(standing_fold(&s, WITHDRAW, NULL, 0));
         assert_int_equal(s.n, 0);
         standing_close(&s);
+}
+
+static void changes_are_taken_back(void **state)
+{
+        (void)state;
+        struct seed dice = seed_from(20261124);
+        for (int round = 0; round < 500; round++) {
+                struct fact before[60], given[40];
+                size_t n = 0, m = 0;
+                for (uint32_t i = 0; i < 60; i++) { /* some of 60 figures stand, some are given */
+                        if (seed_below(&dice, 3))
+                                before[n++] = fact(i / 10, i % 10, (int64_t)seed_below(&dice, 100));
+                        if (m < 40 && seed_below(&dice, 2))
+                                given[m++] = about(fact(i / 10, i % 10, (int64_t)seed_below(&dice, 100)));
+                }
+                enum action action = seed_below(&dice, 2) ? ADD : MERGE;
+                struct change changes[40];
+                struct standing s = {0}, plain = {0};
+                assert_true(standing_fold(&s, REPLACE, before, n));
+                assert_true(standing_fold(&plain, REPLACE, before, n));
+                assert_true(standing_fold(&plain, action, given, m));
+                assert_true(standing_change(&s, action, given, m, changes));
+                expect_facts(&s, plain.facts, plain.n);
+                for (size_t i = 0; i < m; i++) {
+                        struct standing was = {before, n, n};
+                        const struct fact *f = standing_find(&was, given[i].indicator, given[i].region);
+                        assert_int_equal(changes[i].fresh, !f);
+                        assert_true(!f || (changes[i].was.value == f->value && changes[i].was.q == f->q));
+                        f = standing_find(&s, given[i].indicator, given[i].region);
+                        assert_true(changes[i].now.value == f->value && changes[i].now.q == f->q);
+                }
+                standing_restore(&s, changes, m);
+                expect_facts(&s, before, n);
+                standing_close(&s);
+                standing_close(&plain);
+        }
 }
 
 static void adding_saturates(void **state)
@@ -409,7 +446,7 @@ static void rules_go_by_what_stands(void **state)
         expect_codes(&out, NULL, 0);
         /* Regions the report does not name are not judged again. */
         struct report elsewhere = report(MERGE, FACTS(fact(SEIZED, BANNER2, 1)));
-        out = judged(FACTS(fact(FOUND, BANNER1, 1), fact(FIXED, BANNER1, 20), fact(FOUND, BANNER2, 9)),
+        out = judged(FACTS(fact(FOUND, BANNER1, 1), fact(FOUND, BANNER2, 9), fact(FIXED, BANNER1, 20)),
                      elsewhere, &flags);
         expect_codes(&out, NULL, 0);
         struct report withdrawal = report(WITHDRAW, NULL, 0);
@@ -422,6 +459,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
             cmocka_unit_test(folds),
+            cmocka_unit_test(changes_are_taken_back),
             cmocka_unit_test(adding_saturates),
             cmocka_unit_test(seeks_and_runs),
             cmocka_unit_test(places_go_by_turn_then_seq),
