@@ -28,12 +28,36 @@ headquarters() {
 # With FACTS and ROWS: reports of each of twelve offices.
 reports_of() { echo $((($1 / $2 + 11) / 12)); }
 
+# PROFILE=DIR: what perf sees meanwhile, as DIR/aggregator.data, sink.data and offices.data (the drawing is in it).
+profilers=() recorder=()
+profile() {
+        local name how=(perf record -q -k CLOCK_MONOTONIC -F 499 --call-graph dwarf,4096)
+        mkdir -p "$PROFILE"
+        for name in aggregator sink; do
+                "${how[@]}" -o "$PROFILE/$name.data" -p "${pid_of[$name]}" {flow_lock}>&- &
+                profilers+=($!)
+        done
+        recorder=("${how[@]}" -o "$PROFILE/offices.data" --)
+}
+profiled() {
+        local p
+        for p in "${profilers[@]}"; do
+                kill -INT "$p"
+                wait "$p" || true
+        done
+        measure sink_expanding_percent "$(perf report -i "$PROFILE/sink.data" --time "$(figure from_s),$(figure to_s)" --children --no-inline -g none --stdio 2>/dev/null |
+                awk '$NF == "store_expand" {sub("%", "", $1); print $1; exit}')"
+}
+
 offices() {
-        measured=$(bench_offices catalog="$catalog" keys="$dir/keys" state="$dir/state" hq="tcp://127.0.0.1:$((flow_ports + 1))" \
-                sums="$dir/sums" aggregator="${pid_of[aggregator]}" sink="${pid_of[sink]}" "$@" 2>>"$dir/log/offices.log" {flow_lock}>&-) || {
+        [ -z "${PROFILE:-}" ] || profile
+        measured=$("${recorder[@]}" bench_offices catalog="$catalog" keys="$dir/keys" state="$dir/state" \
+                hq="tcp://127.0.0.1:$((flow_ports + 1))" sums="$dir/sums" aggregator="${pid_of[aggregator]}" sink="${pid_of[sink]}" \
+                "$@" 2>>"$dir/log/offices.log" {flow_lock}>&-) || {
                 cat "$dir/log/offices.log" >&2
                 fail "the offices did not come to an end"
         }
+        [ -z "${PROFILE:-}" ] || profiled
 }
 figure() { tr ' ' '\n' <<<"$measured" | sed -n "s/^$1=//p"; }
 measure() { measured+=" $1=$2"; }

@@ -83,12 +83,17 @@ static void open_offices(struct run *r)
                 open_office(r, i);
 }
 
-static void start(struct run *r)
+/* They have drawn what they will send. */
+static void await_ready(struct run *r)
 {
         char ready;
         for (uint32_t i = 0; i < r->n; i++)
                 if (!line_read(r->offices[i].line, &ready, 1))
                         give_up("an office did not get ready");
+}
+
+static void start(struct run *r)
+{
         r->aggregator_s = process_cpu_s((pid_t)r->plan.aggregator);
         r->sink_s = process_cpu_s((pid_t)r->plan.sink);
         r->start_ns = now_ns();
@@ -136,8 +141,8 @@ static void hear_the_end(struct run *r)
 
 static void tell_latency(const char *what, int64_t *latency_ns, size_t n)
 {
-        printf(" %s_p50_ms=%.3f %s_p99_ms=%.3f", what, percentile_ms(latency_ns, n, 0.5), what,
-               percentile_ms(latency_ns, n, 0.99));
+        printf(" %s_p50_ms=%.3f %s_p99_ms=%.3f %s_max_ms=%.3f", what, percentile_ms(latency_ns, n, 0.5), what,
+               percentile_ms(latency_ns, n, 0.99), what, percentile_ms(latency_ns, n, 1));
 }
 
 static void tell(struct run *r)
@@ -164,6 +169,7 @@ static void tell(struct run *r)
                (double)process_high_water((pid_t)p->aggregator) / 1048576,
                (double)process_high_water((pid_t)p->sink) / 1048576);
         printf(" outbox_bytes_fact=%.2f late_wakeups=%" PRIu64, (double)bytes / (double)facts, late);
+        printf(" from_s=%.6f to_s=%.6f", (double)r->start_ns * 1e-9, (double)r->end_ns * 1e-9);
         if (!p->ahead)
                 tell_latency("ack", r->took_ns, reports);
         if (r->visible.db)
@@ -192,13 +198,14 @@ int main(int argc, char **argv)
         r.catalog = folder_catalog(r.plan.catalog);
         sums_open(&r.sums, r.catalog, r.plan.first_day, (uint32_t)r.plan.days);
         open_offices(&r);
+        await_ready(&r);
+        write_sums(&r);
         start(&r);
         look_on(&r);
         hear_the_end(&r);
         r.aggregator_s = process_cpu_s((pid_t)r.plan.aggregator) - r.aggregator_s;
         r.sink_s = process_cpu_s((pid_t)r.plan.sink) - r.sink_s;
         tell(&r);
-        write_sums(&r);
         visible_close(&r.visible);
         sums_close(&r.sums);
         catalog_free(r.catalog);
