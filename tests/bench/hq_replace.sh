@@ -7,6 +7,5 @@ reports=$(reports_of "${FACTS:-4320000}" "$rows")
 headquarters "${TREE:-w}"
 offices rows="$rows" reports=$((reports / 2 * 2)) window="${WINDOW:-32}" replace=1
 measure days $((reports / 2))
-measure recalls "$(metric aggregator sumu_recalls_total)"
 exact
 conclude hq_replace

@@ -57,6 +57,9 @@ offices() {
                 cat "$dir/log/offices.log" >&2
                 fail "the offices did not come to an end"
         }
+        measure flushes "$(metric aggregator sumu_flushes_total)"
+        measure totals_fact "$(metric aggregator sumu_totals_total | awk -v n="$(figure facts)" '{printf "%.3f", $1 / n}')"
+        measure recalls "$(metric aggregator sumu_recalls_total)"
         [ -z "${PROFILE:-}" ] || profiled
 }
 figure() { tr ' ' '\n' <<<"$measured" | sed -n "s/^$1=//p"; }
