@@ -138,14 +138,23 @@ static void enter(struct office_at_work *o, uint64_t n)
         must(o, "a commit", outbox_commit(&o->outbox, &e), &e);
 }
 
+static uint64_t least(uint64_t a, uint64_t b)
+{
+        return a < b ? a : b;
+}
+
+static uint64_t room(const struct office_at_work *o)
+{
+        const struct plan *p = o->plan;
+        uint64_t left = p->reports - o->entered;
+        return p->ahead ? left : least(left, p->window - (o->entered - o->acknowledged));
+}
+
 /* As many as the window has room for, as are due, and as make a commit. */
 static uint64_t allowed(const struct office_at_work *o)
 {
         const struct plan *p = o->plan;
-        uint64_t n = p->reports - o->entered, most = COMMIT_FACTS / p->rows, due = 0;
-        uint64_t room = p->ahead ? n : p->window - (o->entered - o->acknowledged);
-        n = n < room ? n : room;
-        n = n < most ? n : most ? most : 1;
+        uint64_t n = least(room(o), COMMIT_FACTS / p->rows), due = 0;
         if (!p->rate)
                 return n;
         int64_t since_ns = now_ns() - o->start_ns;
@@ -217,14 +226,12 @@ static void arm_tick(struct office_at_work *o)
                 uv_timer_stop(&o->tick);
 }
 
-/* With a rate: wakes us when the next report is due. */
+/* With a rate: wakes us when the next report is due, unless a mark has to make room before. */
 static void arm_clock(const struct office_at_work *o)
 {
-        if (!o->plan->rate || o->entered == o->plan->reports)
+        if (!o->plan->rate || !o->started || room(o) == 0)
                 return;
         int64_t at_ns = o->start_ns + plan_due_ns(o->plan, o->office, o->entered);
-        if (at_ns <= now_ns())
-                return; /* the window is full: a mark will wake us */
         struct itimerspec at = {.it_value = {at_ns / 1000000000, at_ns % 1000000000}};
         int rc = timerfd_settime(o->clock, TFD_TIMER_ABSTIME, &at, NULL);
         POST(rc == 0);

@@ -1,6 +1,6 @@
 #include "bench/plan.h"
 
-#include "core/period.h"
+#include "core/report.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -59,7 +59,7 @@ bool plan_read(struct plan *p, int argc, char **argv)
         if (p->replace)
                 p->days = p->reports / 2;
         fine = fine && p->catalog && p->keys && p->state && p->hq && p->sums && p->reports && p->rows &&
-               p->days && p->window;
+               p->rows <= REPORT_ROWS && p->days && p->window;
         if (!fine)
                 print_words();
         return fine;
