@@ -199,6 +199,7 @@ static void agreed(struct uplink *u, int64_t now_ms, struct uplink_todo *todo)
         }
         u->chain_refusals = 0;
         u->deadline_ms = 0; /* the mark moved: patience begins anew */
+        u->quiet_deadline_ms = now_ms + UPLINK_QUIET_MS;
         u->stop_code[0] = u->stop_text[0] = '\0';
         todo->next = u->closed && u->mark.seq == u->head.seq;
         go_on(u, now_ms, todo);
@@ -412,7 +413,8 @@ static void tick(struct uplink *u, int64_t now_ms, struct uplink_todo *todo)
                 u->send_blocked = false;
                 go_on(u, now_ms, todo);
         }
-        if (u->deadline_ms && now_ms >= u->deadline_ms && !PLANTED(NEVER_ASKED_AGAIN))
+        bool quiet = u->state == UPLINK_OPEN && now_ms >= u->quiet_deadline_ms;
+        if ((quiet || (u->deadline_ms && now_ms >= u->deadline_ms)) && !PLANTED(NEVER_ASKED_AGAIN))
                 greet(u, now_ms, todo);
 }
 
@@ -483,6 +485,8 @@ void uplink_step(struct uplink *u, const struct uplink_event *ev, struct uplink_
 int64_t uplink_deadline(const struct uplink *u)
 {
         int64_t least = u->deadline_ms;
+        if (u->state == UPLINK_OPEN && (least == 0 || u->quiet_deadline_ms < least))
+                least = u->quiet_deadline_ms;
         if (u->fetching && (least == 0 || u->fetch_deadline_ms < least))
                 least = u->fetch_deadline_ms;
         if (u->verdicts_deadline_ms && (least == 0 || u->verdicts_deadline_ms < least))

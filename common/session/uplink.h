@@ -33,6 +33,8 @@ const char *uplink_state_word(enum uplink_state s);
 enum {
         UPLINK_PATIENCE_MS = 10 * 1000, /* for an answer to a question */
         UPLINK_PROGRESS_MS = 30 * 1000, /* for the mark to move while reports are under way */
+        UPLINK_QUIET_MS = 120 * 1000,   /* without a mark to compare: HQ may have come back from a backup, and
+                                         * what it said of it may be lost */
         UPLINK_RETRY_MS = 200,          /* after a send that found the queue full */
         UPLINK_GAP_MS =
             30 * 1000,         /* between greetings while HQ names a gap, or what it holds is another chain */
@@ -85,8 +87,9 @@ struct uplink {
                 size_t bytes;
         } under_way[UPLINK_UNDER_WAY];
         size_t n_under_way, bytes_under_way;
-        int64_t deadline_ms; /* 0: none */
-        bool send_blocked;   /* a send found the queue full; tried again at the deadline of the send */
+        int64_t deadline_ms;       /* 0: none */
+        int64_t quiet_deadline_ms; /* while open */
+        bool send_blocked;         /* a send found the queue full; tried again at the deadline of the send */
         int64_t send_again_ms;
         unsigned chain_refusals;
         bool has_catalog;
