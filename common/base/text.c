@@ -258,16 +258,21 @@ unsigned text_distance(const char *a, const char *b, unsigned limit)
                 return limit + 1;
         unsigned rows[3][DISTANCE_MAX + 1];
         unsigned *before = rows[0], *above = rows[1], *row = rows[2];
+        unsigned least_above = 0;
         for (size_t j = 0; j <= ny; j++)
                 above[j] = before[j] = (unsigned)j;
         for (size_t i = 1; i <= nx; i++) {
-                row[0] = (unsigned)i;
+                unsigned least = row[0] = (unsigned)i;
                 for (size_t j = 1; j <= ny; j++) {
                         row[j] = min3(above[j] + 1, row[j - 1] + 1, above[j - 1] + (x[i - 1] != y[j - 1]));
                         if (i > 1 && j > 1 && x[i - 1] == y[j - 2] && x[i - 2] == y[j - 1] &&
                             before[j - 2] + 1 < row[j])
                                 row[j] = before[j - 2] + 1;
+                        least = row[j] < least ? row[j] : least;
                 }
+                if (least > limit && least_above >= limit)
+                        return limit + 1; /* every later cell comes from these two rows */
+                least_above = least;
                 unsigned *spare = before;
                 before = above;
                 above = row;
@@ -297,7 +302,7 @@ static unsigned characters(const char *s)
 static bool holds(const char *a, const char *b)
 {
         unsigned x = characters(a), y = characters(b);
-        return (strstr(a, b) && 2 * y >= x) || (strstr(b, a) && 2 * x >= y);
+        return x >= y ? 2 * y >= x && strstr(a, b) : 2 * x >= y && strstr(b, a);
 }
 
 /* A candidate counts as near when at most a third of the wanted text differs, or one holds the other. */

@@ -116,9 +116,10 @@ void sentence_fill(const char *sentence, const char *const arg[REASON_ARGS], enu
                                 skipped--;
                         p++;
                 } else {
+                        size_t run = 1 + strcspn(p + 1, "{}"); /* up to what may mean something */
                         if (!skipped)
-                                text_char(out, *p);
-                        p++;
+                                text_bytes(out, p, run);
+                        p += run;
                 }
         }
 }

@@ -75,10 +75,26 @@ static void nearest(void **state)
         assert_null(n.best);
 }
 
+static void a_limit_only_caps(void **state)
+{
+        (void)state;
+        static const char *const words[] = {"",         "a",        "firearms", "fireamrs",
+                                            "fierarms", "reamsfir", "包头市",   "市包头",
+                                            "abcdef",   "badcfe",   "fedcba",   "xfirearmsx"};
+        enum { N = sizeof words / sizeof *words, FAR = 64 };
+        for (int i = 0; i < N; i++)
+                for (int k = 0; k < N; k++)
+                        for (unsigned limit = 0; limit < 10; limit++) {
+                                unsigned far = text_distance(words[i], words[k], FAR);
+                                assert_int_equal(text_distance(words[i], words[k], limit),
+                                                 far > limit ? limit + 1 : far);
+                        }
+}
+
 int main(void)
 {
-        const struct CMUnitTest tests[] = {cmocka_unit_test(builds), cmocka_unit_test(scaled),
+        const struct CMUnitTest tests[] = {cmocka_unit_test(builds),     cmocka_unit_test(scaled),
                                            cmocka_unit_test(csv_fields), cmocka_unit_test(utf8),
-                                           cmocka_unit_test(nearest)};
+                                           cmocka_unit_test(nearest),    cmocka_unit_test(a_limit_only_caps)};
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
