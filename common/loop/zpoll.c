@@ -444,8 +444,10 @@ static void on_prepare(uv_prepare_t *p)
         zpoll_leave(was);
         if ((message && !PLANTED(LOST_WAKE_UP)) || event || z->lost)
                 uv_idle_start(&z->idle, on_idle);
-        uv_timer_again(
-            &z->guard); /* from here on, so that a lost wake-up costs its whole 250 ms and is seen */
+        /* From here on, so that a lost wake-up costs its whole 250 ms and is seen, and the loop's own work is
+         * not taken for sleep. */
+        uv_update_time(p->loop);
+        uv_timer_again(&z->guard);
         z->asleep_since = uv_now(p->loop);
 }
 
