@@ -27,8 +27,9 @@ bench() {
   ctest --test-dir build/release --verbose -L '^bench$'
 }
 case "${1:-}" in
-'') # the search for new inputs is by name for now (`./test.sh fuzz`): it has found four that wait to be mended
+'')
   run -LE "^($LONG)\$"
+  fuzz fuzz
   ;;
 --list) ctest --test-dir build/debug --print-labels ;;
 *)

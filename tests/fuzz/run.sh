@@ -6,7 +6,7 @@ name=$1
 shift
 # Freed memory is kept from reuse for a while, less than ASan would, and of what is new the beginning is filled:
 # cold pages cost more than the fuzzing.
-export ASAN_OPTIONS="quarantine_size_mb=1:malloc_context_size=4:max_malloc_fill_size=64${ASAN_OPTIONS:+:$ASAN_OPTIONS}"
+export ASAN_OPTIONS="quarantine_size_mb=1:malloc_context_size=2:max_malloc_fill_size=64${ASAN_OPTIONS:+:$ASAN_OPTIONS}"
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 began=$SECONDS
