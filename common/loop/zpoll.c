@@ -524,6 +524,7 @@ static int handles_open(struct zpoll *z, uv_loop_t *loop)
         uv_timer_init(loop, &z->retry);
         z->prepare.data = z->check.data = z->idle.data = z->guard.data = z->retry.data = z;
         z->handles = 5;
+        z->asleep_since = uv_now(loop); /* not yet: the first look comes before the first sleep */
         void *const sockets[] = {z->socket, z->monitor};
         for (unsigned i = 0; i < 2; i++) {
                 int rc = uv_poll_init(loop, &z->wake[i], fd_of(sockets[i]));

@@ -110,6 +110,7 @@ exact() {
 conclude() {
         local load
         punctual aggregator sink
+        is "late wake-ups of offices: $(figure late_wakeups)" "late wake-ups of offices: $([[ $measured != *late_wakeups=* ]] || echo 0)"
         stop_all
         read -r load _ </proc/loadavg
         echo "name=$1 $measured load=$load"

@@ -440,6 +440,35 @@ static void work_is_no_sleep(void **state)
         assert_int_equal(late_with_a_thief(*state, true), 0);
 }
 
+static void on_renewed(uv_handle_t *h)
+{
+        on_closed(&((struct scene *)h->data)->closing);
+}
+
+/* Stays long enough for libzmq to have something to tell of the new connection. */
+static void on_renewal(uv_async_t *a)
+{
+        struct scene *s = a->data;
+        side_close(s, &s->city);
+        city_connect(s, zpoll_endpoint(s->hq.z));
+        uv_sleep(50);
+        s->closing++;
+        uv_close((uv_handle_t *)a, on_renewed);
+}
+
+/* A connection that is made while the loop is awake, as after a change of keys, has not slept yet. */
+static void made_awake(void **state)
+{
+        struct scene *s = *state;
+        uv_async_t renewal;
+        uv_async_init(&s->loop, &renewal, on_renewal);
+        renewal.data = s;
+        uv_async_send(&renewal);
+        s->city.ups = s->city.downs = 0;
+        UNTIL(s, s->closing == 0 && s->city.ups == 1);
+        assert_int_equal(zpoll_late(s->city.z), 0);
+}
+
 /* A send before the sleep eats the edge as well, and does no harm. */
 static void own_sends_lose_nothing(void **state)
 {
@@ -753,6 +782,7 @@ int main(void)
             LINKED(close_inside_a_callback),
             LINKED(guard_counts_a_stolen_edge),
             LINKED(work_is_no_sleep),
+            LINKED(made_awake),
             LINKED(own_sends_lose_nothing),
             LINKED(signals_on_the_same_loop),
             LINKED(reconnects),
