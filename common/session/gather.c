@@ -109,13 +109,14 @@ void gather_signature(struct gather *g, const struct wire_signature *s)
 void gather_total(struct gather *g, const char *indicator, struct period period, const char *region,
                   const struct cell *cell)
 {
-        char label[PERIOD_TEXT];
-        period_print(period, label);
         struct wire_column *c = g->n_columns ? &g->columns[g->n_columns - 1] : NULL;
-        if (!c || c->indicator != indicator || strcmp(c->period, label) != 0) {
+        if (!c || c->indicator != indicator || !period_same(g->column_period, period)) {
+                char label[PERIOD_TEXT];
+                period_print(period, label);
                 g->columns = more(g->columns, g->n_columns, &g->cap_columns, sizeof *g->columns);
                 c = &g->columns[g->n_columns++];
                 *c = (struct wire_column){.indicator = indicator, .period = keep_text(g, label)};
+                g->column_period = period;
                 g->column_room = 0;
         }
         struct wire_total *v = more((void *)c->totals, c->n, &g->column_room, sizeof *v);

@@ -26,8 +26,9 @@ struct gather {
         struct wire_column *columns;
         size_t n_steps, n_signatures, n_reports, n_columns;
         size_t cap_steps, cap_signatures, cap_reports, cap_columns;
-        size_t column_room; /* of the last column */
-        uint64_t heard;     /* highest version heard of, for the head */
+        size_t column_room; /* of the last column, and its period */
+        struct period column_period;
+        uint64_t heard; /* highest version heard of, for the head */
 };
 
 void gather_clear(struct gather *g);
