@@ -596,7 +596,7 @@ bool cube_take(struct cube *u, const struct report *r, const struct judge *j, st
                 *revision = d.entry->numbered;
                 return true;
         }
-        bool fine = draft_fold(u, &d) && report_judge(r, draft_after(&d), j, NULL, reasons, flags);
+        bool fine = draft_fold(u, &d) && report_judge(r, draft_after(&d), d.changes, j, NULL, reasons, flags);
         bool stands = fine && reasons->total == before && (fine = draft_prepare(u, &d));
         if (!stands)
                 draft_restore(&d);

@@ -96,7 +96,8 @@ bool intake_judge(struct intake *in, size_t i, const struct standing *after, con
                 return true;
         struct reasons found = {0}, flagged = {0};
         uint32_t *numbers = desk_numbers(r->report.n);
-        bool fine = numbers && report_judge(&r->report, after, j, numbers, &found, flags ? &flagged : NULL);
+        bool fine =
+            numbers && report_judge(&r->report, after, NULL, j, numbers, &found, flags ? &flagged : NULL);
         if (in->reasons.total)
                 rules_drop(&found);
         if (fine) {

@@ -42,9 +42,13 @@ int place_compare(struct place a, struct place b)
 
 /* Facts */
 
-static uint64_t key_of(const struct fact *f)
+/* fact_key, from all that lies beside the value: which is one load and a mask where numbers are little
+ * endian. */
+static inline uint64_t key_of(const struct fact *f)
 {
-        return fact_key(f->indicator, f->region);
+        uint64_t beside =
+            (uint64_t)f->own << 56 | (uint64_t)f->q << 48 | (uint64_t)f->indicator << 32 | f->region;
+        return beside & 0xffffffffffff;
 }
 
 static int by_key(const void *a, const void *b)
@@ -150,73 +154,62 @@ static void fact_set(struct fact *was, const struct fact *given, enum action act
         *was = now;
 }
 
-static bool is_at(const struct standing *s, size_t at, const struct fact *f)
+/* Where each of the given facts stands, or would; answers how many do not stand yet. */
+static size_t find_places(const struct standing *s, const struct fact *facts, size_t n,
+                          struct change *changes)
 {
-        return at < s->n && key_of(&s->facts[at]) == key_of(f);
-}
-
-static size_t count_fresh(const struct standing *s, const struct fact *facts, size_t n)
-{
-        size_t fresh = 0;
-        for (size_t i = 0, at = 0; i < n; i++) {
-                at = facts_seek(s->facts, s->n, at, key_of(&facts[i]));
-                fresh += !is_at(s, at, &facts[i]);
-        }
-        return fresh;
-}
-
-/* Sets what stands already; answers how many do not stand yet. */
-static size_t set_known(struct standing *s, enum action action, const struct fact *facts, size_t n,
-                        struct change *changes)
-{
-        size_t fresh = 0;
-        for (size_t i = 0, at = 0; i < n; i++) {
-                at = facts_seek(s->facts, s->n, at, key_of(&facts[i]));
-                bool known = is_at(s, at, &facts[i]);
-                struct fact was = known ? s->facts[at] : (struct fact){0}, now = facts[i];
-                if (known) {
-                        fact_set(&s->facts[at], &facts[i], action);
-                        now = s->facts[at];
-                }
+        size_t fresh = 0, at = 0;
+        for (size_t i = 0; i < n; i++) {
+                uint64_t key = key_of(&facts[i]);
+                at = facts_seek(s->facts, s->n, at, key);
+                bool known = at < s->n && key_of(&s->facts[at]) == key;
+                changes[i] = (struct change){.at = (uint32_t)at, .fresh = !known};
                 fresh += !known;
-                if (changes)
-                        changes[i] = (struct change){was, now, !known};
         }
         return fresh;
 }
 
 /* Puts in what does not stand yet, from the end, so that each fact moves at most once. */
-static void insert_fresh(struct standing *s, const struct fact *facts, size_t n, size_t fresh)
+static void insert_fresh(struct standing *s, const struct change *changes, size_t n, size_t fresh)
 {
-        size_t from = s->n, to = s->n + fresh;
-        s->n = to;
-        while (from < to) { /* as long as a fresh one is left, so n > 0 */
-                const struct fact *given = &facts[n - 1];
-                if (!from || key_of(&s->facts[from - 1]) < key_of(given)) {
-                        s->facts[--to] = *given;
-                        n--;
-                } else {
-                        n -= key_of(&s->facts[from - 1]) == key_of(given); /* known: set already */
-                        s->facts[--to] = s->facts[--from];
-                }
+        size_t from = s->n; /* what is before it has not moved */
+        s->n += fresh;
+        while (fresh > 0) {
+                const struct change *c = &changes[--n];
+                if (!c->fresh)
+                        continue;
+                memmove(s->facts + c->at + fresh, s->facts + c->at, (from - c->at) * sizeof *s->facts);
+                s->facts[c->at + --fresh] = c->now;
+                from = c->at;
         }
-}
-
-static bool merge(struct standing *s, enum action action, const struct fact *facts, size_t n,
-                  struct change *changes)
-{
-        if (s->cap - s->n < n && !reserve(s, s->n + count_fresh(s, facts, n)))
-                return false;
-        size_t fresh = set_known(s, action, facts, n, changes);
-        insert_fresh(s, facts, n, fresh);
-        return true;
 }
 
 bool standing_change(struct standing *s, enum action action, const struct fact *facts, size_t n,
                      struct change *changes)
 {
         PRE(action == MERGE || action == ADD);
-        return merge(s, action, facts, n, changes);
+        size_t fresh = find_places(s, facts, n, changes);
+        if (!reserve(s, s->n + fresh))
+                return false;
+        for (size_t i = 0; i < n; i++) {
+                struct change *c = &changes[i];
+                c->now = facts[i];
+                if (c->fresh)
+                        continue;
+                c->was = s->facts[c->at];
+                fact_set(&s->facts[c->at], &facts[i], action);
+                c->now = s->facts[c->at];
+        }
+        insert_fresh(s, changes, n, fresh);
+        return true;
+}
+
+static bool merge(struct standing *s, enum action action, const struct fact *facts, size_t n)
+{
+        struct change *changes = malloc((n + 1) * sizeof *changes);
+        bool fine = changes && standing_change(s, action, facts, n, changes);
+        free(changes);
+        return fine;
 }
 
 void standing_restore(struct standing *s, const struct change *changes, size_t n)
@@ -240,7 +233,7 @@ bool standing_fold(struct standing *s, enum action action, const struct fact *fa
         case REPLACE: return replace(s, facts, n);
         case WITHDRAW: standing_close(s); return true;
         case MERGE:
-        case ADD: return merge(s, action, facts, n, NULL);
+        case ADD: return merge(s, action, facts, n);
         }
         UNREACHABLE();
 }
@@ -384,19 +377,31 @@ static uint32_t row_of(const struct teller *t, const struct fact *f)
         return t->rows && i < t->r->n && key_of(&t->r->facts[i]) == key_of(f) ? t->rows[i] : 0;
 }
 
-static void judge_sizes(const struct teller *t, const struct standing *after)
+static void judge_size(const struct teller *t, const struct fact *f)
 {
-        for (size_t i = 0; i < after->n; i++)
-                if (is_too_large(after->facts[i].value))
-                        tell_value(t, REASON_TOO_LARGE, row_of(t, &after->facts[i]), &after->facts[i], NULL);
+        if (is_too_large(f->value))
+                tell_value(t, REASON_TOO_LARGE, row_of(t, f), f, NULL);
 }
 
-static void judge_sums(const struct teller *t, const struct standing *after)
+static void judge_sizes(const struct teller *t, const struct standing *after, const struct change *changes)
+{
+        for (size_t i = 0; changes && i < t->r->n; i++)
+                judge_size(t, &changes[i].now);
+        for (size_t i = 0; !changes && i < after->n; i++)
+                judge_size(t, &after->facts[i]);
+}
+
+static void judge_sums(const struct teller *t, const struct standing *after, const struct change *changes)
 {
         for (size_t i = 0, at = 0; i < t->r->n; i++) {
-                at = facts_seek(after->facts, after->n, at, key_of(&t->r->facts[i]));
-                if (at < after->n && key_of(&after->facts[at]) == key_of(&t->r->facts[i]))
-                        check_bounds(t, t->rows ? t->rows[i] : 0, &after->facts[at]);
+                const struct fact *sum = changes ? &changes[i].now : NULL;
+                if (!changes) {
+                        at = facts_seek(after->facts, after->n, at, key_of(&t->r->facts[i]));
+                        if (at < after->n && key_of(&after->facts[at]) == key_of(&t->r->facts[i]))
+                                sum = &after->facts[at];
+                }
+                if (sum)
+                        check_bounds(t, t->rows ? t->rows[i] : 0, sum);
         }
 }
 
@@ -606,13 +611,13 @@ static bool judge_rules(const struct teller *t, const struct judge *j, const str
         return !a.failed;
 }
 
-bool report_judge(const struct report *r, const struct standing *after, const struct judge *j,
-                  const uint32_t *rows, struct reasons *out, struct reasons *flags)
+bool report_judge(const struct report *r, const struct standing *after, const struct change *changes,
+                  const struct judge *j, const uint32_t *rows, struct reasons *out, struct reasons *flags)
 {
         struct teller t = teller_of(r, j, rows, out);
-        judge_sizes(&t, after);
+        judge_sizes(&t, after, changes);
         if (r->action == ADD)
-                judge_sums(&t, after);
+                judge_sums(&t, after, changes);
         judge_overlap(&t, after);
         bool fine = !r->n || judge_rules(&t, j, after, flags);
         return fine && !out->failed && !(flags && flags->failed);

@@ -76,6 +76,7 @@ bool standing_fold(struct standing *s, enum action action, const struct fact *fa
  * comes, not what stands. false: memory, nothing changed. standing_restore takes the last one back. */
 struct change {
         struct fact was, now; /* was: nothing, if fresh */
+        uint32_t at;          /* where it stood among the facts, or would have */
         bool fresh;
 };
 bool standing_change(struct standing *s, enum action action, const struct fact *facts, size_t n,
@@ -97,9 +98,10 @@ struct judge {
 void report_check(const struct report *r, const struct judge *j, const uint32_t *rows, struct reasons *out);
 
 /* Checks of what would stand after a report that passed report_check: overlap, sizes, bounds of an add,
- * rules. `flags` (may be NULL) takes the rules that do not hold but refuse nothing: those of grade explain,
- * and those whose operands are not exact. false: memory; the reasons are then incomplete. */
-bool report_judge(const struct report *r, const struct standing *after, const struct judge *j,
-                  const uint32_t *rows, struct reasons *out, struct reasons *flags);
+ * rules. `changes`: those of standing_change, of something that passed these checks before, or NULL. `flags`
+ * (may be NULL) takes the rules that do not hold but refuse nothing: those of grade explain, and those whose
+ * operands are not exact. false: memory; the reasons are then incomplete. */
+bool report_judge(const struct report *r, const struct standing *after, const struct change *changes,
+                  const struct judge *j, const uint32_t *rows, struct reasons *out, struct reasons *flags);
 
 #endif

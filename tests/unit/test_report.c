@@ -356,7 +356,7 @@ static struct reasons judged(struct fact *before, size_t n, struct report r, str
         assert_true(standing_fold(&s, REPLACE, before, n));
         assert_true(standing_fold(&s, r.action, r.facts, r.n));
         static const uint32_t rows[] = {1, 2, 3, 4, 5, 6, 7, 8};
-        assert_true(report_judge(&r, &s, &j, r.n <= 8 ? rows : NULL, &out, flags));
+        assert_true(report_judge(&r, &s, NULL, &j, r.n <= 8 ? rows : NULL, &out, flags));
         standing_close(&s);
         return out;
 }
