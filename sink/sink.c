@@ -38,8 +38,10 @@ static const struct metric metrics[METRICS] = {
 
 enum {
         TICK_MS = 500,
-        AGAIN_MS = 1000,          /* after a commit that the disk refused */
-        WAL_CHECKPOINT = 8 << 20, /* beyond this the log is moved back between commits */
+        EXPAND_AFTER_MS = 100, /* of quiet, or between two slices where it is not */
+        EXPAND_NEXT_MS = 1, /* not 0: libuv 1.44 would run such a timer again and again, and nothing else */
+        AGAIN_MS = 1000,    /* after a commit that the disk refused */
+        WAL_CHECKPOINT = 24 << 20, /* beyond this the log is moved back between commits */
         WAL_ALARM = 64 << 20,
         QUIET_MS = 5000, /* without a commit: the log may be cut to nothing */
 };
@@ -48,7 +50,7 @@ struct sink {
         const struct config *config;
         uv_loop_t loop;
         uv_timer_t timer;
-        uv_idle_t expander;
+        uv_timer_t expander;
         struct daemon_signals *signals;
         void *zmq;
         struct keys keys;
@@ -117,7 +119,7 @@ static void note(void *ctx, const char *sentence, const char *about)
         log_warn(sentence, "about", about, NULL);
 }
 
-static void expand_soon(struct sink *s);
+static void expand_in(struct sink *s, unsigned ms);
 
 static void from_aggregator(void *ctx, const struct zmessage *m)
 {
@@ -131,7 +133,7 @@ static void from_aggregator(void *ctx, const struct zmessage *m)
                 return;
         s->committed_ms = clock_monotonic_ms();
         health_clear(s->health, "store");
-        expand_soon(s);
+        expand_in(s, EXPAND_AFTER_MS);
 }
 
 static void on_link(void *ctx, enum zlink what)
@@ -142,24 +144,28 @@ static void on_link(void *ctx, enum zlink what)
 
 /* ---- work between the flushes */
 
-static void expand(uv_idle_t *h)
+/* A slice; the next one at once, or later where flushes follow one another. */
+static void expand(uv_timer_t *t)
 {
-        struct sink *s = h->data;
+        struct sink *s = t->data;
         bool more = false;
         struct err e = {0};
         if (store_expand(&s->store, s->catalog, &more, &e) != 0) {
                 refused_by_disk(s, "expanding facts for SQL", &e);
                 more = false;
         }
-        if (!more)
-                uv_idle_stop(h);
         atomic_store(&s->values[METRIC_BEHIND], more);
+        if (more)
+                expand_in(s, clock_monotonic_ms() - s->committed_ms > EXPAND_AFTER_MS ? EXPAND_NEXT_MS
+                                                                                      : EXPAND_AFTER_MS);
 }
 
-static void expand_soon(struct sink *s)
+static void expand_in(struct sink *s, unsigned ms)
 {
-        if (!s->stopping)
-                uv_idle_start(&s->expander, expand);
+        if (s->stopping || uv_is_active((uv_handle_t *)&s->expander))
+                return;
+        atomic_store(&s->values[METRIC_BEHIND], true);
+        uv_timer_start(&s->expander, expand, ms, 0);
 }
 
 static void look_after_log(struct sink *s, int64_t now_ms)
@@ -187,7 +193,7 @@ static void tick(uv_timer_t *t)
         teller_tick(&s->teller, now());
         if (s->again_ms && now_ms >= s->again_ms && s->teller.feed.state != FEED_SINK_DOWN) {
                 s->again_ms = 0;
-                expand_soon(s);
+                expand_in(s, EXPAND_NEXT_MS);
                 teller_again(&s->teller, now());
         }
         look_after_log(s, now_ms);
@@ -337,7 +343,7 @@ static void stop(void *ctx)
         api_free(&s->api);
         zpoll_close(s->link, NULL, NULL);
         daemon_signals_close(s->signals);
-        uv_idle_stop(&s->expander);
+        uv_timer_stop(&s->expander);
         uv_close((uv_handle_t *)&s->expander, NULL);
         uv_close((uv_handle_t *)&s->timer, NULL);
 }
@@ -453,11 +459,11 @@ int sink_run(const struct config *config, bool check_only)
         uv_loop_init(&s->loop);
         s->timer.data = s->expander.data = s;
         uv_timer_init(&s->loop, &s->timer);
-        uv_idle_init(&s->loop, &s->expander);
+        uv_timer_init(&s->loop, &s->expander);
         uv_timer_start(&s->timer, tick, TICK_MS, TICK_MS);
         if (start(s, &e) == 0) {
                 s->signals = daemon_signals(&s->loop, stop, reload, s);
-                expand_soon(s);
+                expand_in(s, EXPAND_NEXT_MS);
                 log_info("listening", "http", http_address(s->http), "aggregator",
                          config_text(config, "aggregator"), NULL);
         } else {

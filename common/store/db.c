@@ -548,6 +548,13 @@ bool db_broken(const struct db *d)
         return d->broken;
 }
 
+void db_cache(struct db *d, unsigned kib)
+{
+        char sql[48];
+        snprintf(sql, sizeof sql, "PRAGMA cache_size=-%u", kib);
+        sqlite3_exec(d->handle, sql, NULL, NULL, NULL); /* a wish: without it, all is as before */
+}
+
 int db_checkpoint(struct db *d, bool truncate, struct err *e)
 {
         PRE(!d->reader && sqlite3_get_autocommit(d->handle));

@@ -69,6 +69,9 @@ int db_commit(struct db *d, struct err *e); /* refused: everything since db_begi
 void db_rollback(struct db *d);             /* no transaction: nothing */
 bool db_broken(const struct db *d);
 
+/* How much of the file may be held in memory: a transaction that changes more is written out in between. */
+void db_cache(struct db *d, unsigned kib);
+
 /* Moves the WAL into the file as far as readers allow; with `truncate` only if all of it can move (E_BUSY
  * otherwise, and nothing is waited for). Outside transactions. */
 int db_checkpoint(struct db *d, bool truncate, struct err *e);
