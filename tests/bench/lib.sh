@@ -1,11 +1,15 @@
 # shellcheck shell=bash
 # lib.sh: work W in front of the real aggregator and sink. To be sourced, instead of tests/flow/lib.sh:
 #
-#   headquarters TREE              the catalogue (catalog.sh), keys, folders of the offices, sink and aggregator started
+#   ground TREE                    the catalogue (catalog.sh), keys, folders of the offices
+#   forget_all                     every program's state is gone
+#   headquarters TREE              the same, sink and aggregator started
 #   offices NAME [WORD]…           a run of bench_offices (plan.def); what it took is in `measured`, as name=value
 #   exact                          every month and some days, of all four levels, are what the offices say they sent;
 #                                  then what the store needs a fact, and the expansion for SQL, are added to `measured`
-#   figure NAME                    of `measured`
+#   figure NAME, measure NAME VALUE  of `measured`; into it
+#   timed COMMAND…                 runs it; how long that took is in `took_ms`
+#   per A B                        A / B
 #   conclude NAME                  all is stopped, and the line of this workload printed: everything measured
 #
 # The line is the only thing on stdout. A wrong total fails the run. EXPANSION=0 does not wait for the facts for SQL, which
@@ -17,10 +21,17 @@ FLOW_PATIENCE=${FLOW_PATIENCE_BENCH:-600}
 store=$dir/state/sink/sumu.db
 measured=
 
-headquarters() {
+ground() {
         "$bench/catalog.sh" "$dir/catalog" "$1"
         region "$dir/catalog"
-        awk -F, 'NR > 1 {print $1}' "$catalog/offices.csv" | while read -r o; do mkdir -p "$dir/state/$o"; done
+        forget_all
+}
+forget_all() { # what the programs kept: nothing has happened
+        rm -rf "$dir/state"
+        awk -F, 'NR > 1 {print $1} END {print "aggregator\nsink"}' "$catalog/offices.csv" | while read -r o; do mkdir -p "$dir/state/$o"; done
+}
+headquarters() {
+        ground "$1"
         start sink
         start aggregator
         await healthy sink
@@ -65,6 +76,15 @@ offices() {
 figure() { tr ' ' '\n' <<<"$measured" | sed -n "s/^$1=//p"; }
 measure() { measured+=" $1=$2"; }
 
+now_ms() { echo $((${EPOCHREALTIME/./} / 1000)); }
+timed() {
+        local from
+        from=$(now_ms)
+        "$@"
+        took_ms=$(($(now_ms) - from))
+}
+per() { awk -v a="$1" -v b="$2" 'BEGIN {printf "%.4f", (b ? a / b : 0)}'; }
+rss_mib() { awk '$1 == "VmHWM:" {printf "%.1f", $2 / 1024}' "/proc/${pid_of[$1]}/status"; }
 cpu_ms() { awk '{printf "%d", ($14 + $15) * 10}' "/proc/${pid_of[$1]}/stat"; }
 sql() { sqlite3 -readonly -separator , "$store" "$1"; }
 expanded() { [ "$(metric sink sumu_facts_behind)" = 0 ]; }
