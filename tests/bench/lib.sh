@@ -60,7 +60,11 @@ profiled() {
                 awk '$NF == "store_expand" {sub("%", "", $1); print $1; exit}')"
 }
 
+# Of the aggregator, as more than one run may be in front of it.
+counters() { for counter in flushes totals recalls; do metric aggregator "sumu_${counter}_total"; done | paste -sd' '; }
 offices() {
+        local before
+        before=$(counters)
         [ -z "${PROFILE:-}" ] || profile
         measured=$("${recorder[@]}" bench_offices catalog="$catalog" keys="$dir/keys" state="$dir/state" \
                 hq="tcp://127.0.0.1:$((flow_ports + 1))" sums="$dir/sums" aggregator="${pid_of[aggregator]}" sink="${pid_of[sink]}" \
@@ -68,9 +72,7 @@ offices() {
                 cat "$dir/log/offices.log" >&2
                 fail "the offices did not come to an end"
         }
-        measure flushes "$(metric aggregator sumu_flushes_total)"
-        measure totals_fact "$(metric aggregator sumu_totals_total | awk -v n="$(figure facts)" '{printf "%.3f", $1 / n}')"
-        measure recalls "$(metric aggregator sumu_recalls_total)"
+        measured+=$(awk -v facts="$(figure facts)" '{printf " flushes=%d totals_fact=%.3f recalls=%d", $4 - $1, ($5 - $2) / facts, $6 - $3}' <<<"$before $(counters)")
         [ -z "${PROFILE:-}" ] || profiled
 }
 figure() { tr ' ' '\n' <<<"$measured" | sed -n "s/^$1=//p"; }

@@ -52,10 +52,11 @@ bool plan_read(struct plan *p, int argc, char **argv)
 #include "bench/plan.def"
 #undef TEXT
 #undef NUMBER
-            .first_day = day_of(2024, 4, 1)};
+            .first = "2024-04-01"};
         bool fine = true;
         for (int i = 1; fine && i < argc; i++)
                 fine = read_word(p, argv[i]);
+        fine = fine && day_parse(p->first, &p->first_day);
         if (p->replace)
                 p->days = p->reports / 2;
         fine = fine && p->catalog && p->keys && p->state && p->hq && p->sums && p->reports && p->rows &&
