@@ -134,9 +134,11 @@ bool catalog_is_under(const struct catalog *c, uint32_t region, uint32_t ancesto
 bool catalog_in_scope(const struct catalog *c, uint32_t office, uint32_t region)
 {
         const struct office *o = &c->offices[office];
-        const char *code = c->regions[region].code, *own = c->regions[o->region].code;
-        bool alike = PLANTED(SCOPE_BY_PREFIX) && strncmp(code, own, strlen(own)) == 0;
-        return o->self ? region == o->region : catalog_is_under(c, region, o->region) || alike;
+        if (PLANTED(SCOPE_BY_PREFIX)) {
+                const char *own = c->regions[o->region].code;
+                return strncmp(c->regions[region].code, own, strlen(own)) == 0;
+        }
+        return o->self ? region == o->region : catalog_is_under(c, region, o->region);
 }
 
 bool catalog_answers(const struct catalog *c, uint32_t office, uint32_t dataset)

@@ -530,7 +530,7 @@ static struct cell *column_of(struct assembly *a, uint32_t indicator)
         enum kind kind = a->c->indicators[indicator].kind;
         const struct fact *run;
         size_t n = facts_run(a->after->facts, a->after->n, indicator, &run);
-        for (size_t i = 0; i < n; i++) {
+        for (size_t i = 0; run && i < n; i++) {
                 struct cell one = cell_of(run[i].value, (enum qualifier)run[i].q);
                 cell_over_place(kind, &cells[a->slot[run[i].region]], &one);
         }
