@@ -40,8 +40,9 @@ void text_scaled(struct text *t, int64_t value, unsigned decimals);
 void text_hex(struct text *t, const void *p, size_t n);
 bool text_hex_read(const char *s, void *p, size_t n);
 
-/* Valid UTF-8 without NUL, surrogates or overlong forms? */
+/* Valid UTF-8 without NUL, surrogates or overlong forms? text_utf8_end: the place where that ends. */
 bool text_is_utf8(const void *p, size_t n);
+const char *text_utf8_end(const char *p, const char *end);
 
 /* Decodes one code point at p < end into *cp; answers the bytes used, 0 if invalid. */
 size_t text_utf8_next(const char *p, const char *end, uint32_t *cp);

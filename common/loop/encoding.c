@@ -11,12 +11,9 @@ enum { PIECE = 16 * 1024 };
 /* Appends what is UTF-8 from p on and answers the place where that ends. */
 static const char *take_utf8(const char *p, const char *end, struct text *out)
 {
-        const char *from = p;
-        uint32_t cp;
-        for (size_t used; p < end && (used = text_utf8_next(p, end, &cp)) > 0 && cp != 0;)
-                p += used;
-        text_bytes(out, from, (size_t)(p - from));
-        return p;
+        const char *until = text_utf8_end(p, end);
+        text_bytes(out, p, (size_t)(until - p));
+        return until;
 }
 
 static void add_code_point(struct text *out, uint32_t cp)

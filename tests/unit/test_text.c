@@ -6,6 +6,8 @@
 
 #include "base/text.h"
 
+#include <string.h>
+
 static void builds(void **state)
 {
         (void)state;
@@ -58,6 +60,25 @@ static void utf8(void **state)
         assert_false(text_is_utf8("\xe5\x8c", 2));
 }
 
+/* Eight plain bytes are passed over at once: what is none of them is found at every place. */
+static void utf8_at_every_place(void **state)
+{
+        (void)state;
+        static const char *const ends[] = {"\xff", "\xe5\x8c", "\xc0\xaf", ""}; /* the last one: a NUL */
+        for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+                for (size_t place = 0; place < 40; place++) {
+                        char bytes[48];
+                        memset(bytes, 'a', sizeof bytes);
+                        assert_true(text_is_utf8(bytes, place));
+                        memcpy(bytes + place, "\xe5\x8c\x85", 3);
+                        assert_ptr_equal(text_utf8_end(bytes, bytes + sizeof bytes), bytes + sizeof bytes);
+                        memset(bytes + place, '\x7f', 3);
+                        assert_true(text_is_utf8(bytes, sizeof bytes));
+                        memcpy(bytes + place, ends[i], strlen(ends[i]) + 1);
+                        assert_ptr_equal(text_utf8_end(bytes, bytes + sizeof bytes), bytes + place);
+                }
+}
+
 static void nearest(void **state)
 {
         (void)state;
@@ -93,8 +114,12 @@ static void a_limit_only_caps(void **state)
 
 int main(void)
 {
-        const struct CMUnitTest tests[] = {cmocka_unit_test(builds),     cmocka_unit_test(scaled),
-                                           cmocka_unit_test(csv_fields), cmocka_unit_test(utf8),
-                                           cmocka_unit_test(nearest),    cmocka_unit_test(a_limit_only_caps)};
+        const struct CMUnitTest tests[] = {cmocka_unit_test(builds),
+                                           cmocka_unit_test(scaled),
+                                           cmocka_unit_test(csv_fields),
+                                           cmocka_unit_test(utf8),
+                                           cmocka_unit_test(utf8_at_every_place),
+                                           cmocka_unit_test(nearest),
+                                           cmocka_unit_test(a_limit_only_caps)};
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
