@@ -74,13 +74,7 @@ static void count_verdict(struct courier *l, const struct wire_verdict *v)
         l->host.note(l->host.ctx, "HQ rejected a report", about);
 }
 
-static int settle_if_due(struct courier *l, int64_t form, struct err *e)
-{
-        int code = ledger_due(l->outbox, form, e);
-        return code == 1 ? ledger_settle(l->outbox, l->catalog, form, e) : code;
-}
-
-/* All verdicts, then each form they touched is looked at once. */
+/* All verdicts, then each form they touched is settled once. */
 static int keep_verdicts(struct courier *l, const struct wire_verdicts *w, int64_t now_us, struct err *e)
 {
         int64_t *forms = malloc((w->n + 1) * sizeof *forms);
@@ -99,7 +93,7 @@ static int keep_verdicts(struct courier *l, const struct wire_verdicts *w, int64
                 qsort(forms, n, sizeof *forms, by_form);
         for (size_t i = 0; code >= 0 && l->catalog && i < n; i++)
                 if (i == 0 || forms[i] != forms[i - 1])
-                        code = settle_if_due(l, forms[i], e);
+                        code = ledger_settle(l->outbox, l->catalog, forms[i], e);
         free(forms);
         return code < 0 ? code : 0;
 }
@@ -519,9 +513,9 @@ bool courier_trim(struct courier *l, int64_t keep_us, struct courier_time now)
         if (speaks_of_older(l) || l->uplink.mark.seq != l->outbox->now.mark.seq || !begin(l))
                 return false;
         uint64_t floor = l->outbox->now.floor.seq;
-        int code = outbox_trim(l->outbox, now.clock_us, keep_us, &e), more = code;
-        if (code >= 0 && l->catalog) {
-                code = ledger_catch_up(l->outbox, l->catalog, now.clock_us, keep_us, &e);
+        int more = l->catalog ? ledger_catch_up(l->outbox, l->catalog, &e) : 0, code = more;
+        if (code >= 0) {
+                code = outbox_trim(l->outbox, now.clock_us, keep_us, &e);
                 more |= code;
         }
         if (!conclude(l, code < 0 ? code : 0, &e))

@@ -73,8 +73,8 @@ void courier_grew(struct courier *l, struct courier_time now);
 /* The owner has another catalogue, of its own finding. */
 void courier_use_catalog(struct courier *l, const struct catalog *catalog, struct courier_time now);
 
-/* In a transaction of its own, outside any other: lets go of one slice of what was kept for `keep_us`, and
- * settles what has to be before more can go. true: there may be more. */
+/* In a transaction of its own, outside any other: settles what could not be read before, and lets go of one
+ * slice of what was kept for `keep_us`. true: there may be more. */
 bool courier_trim(struct courier *l, int64_t keep_us, struct courier_time now);
 
 /* Goes on in a new stream, for the operator's --take-over (rule 8). It begins when everything of the old one

@@ -20,7 +20,7 @@ struct fold {
         bool waits;      /* settling stopped at a report: */
         int64_t number;  /* its stream */
         uint64_t seq;    /* and number */
-        size_t folded;
+        size_t folded, pending;
         enum payload_state worst; /* PAYLOAD_MEMORY: out of memory */
 };
 
@@ -66,6 +66,7 @@ static bool fold_report(void *ctx, const struct outbox_report *r)
                 f->waits = true;
         } else if (fold_payload(f, r->envelope.action, r->envelope.payload, r->envelope.payload_n)) {
                 f->folded++;
+                f->pending += r->state != OUTBOX_ACCEPTED;
         } else if (f->settling) {
                 f->waits = true;
         }
@@ -141,17 +142,8 @@ static int page_fold(struct ledger_page *p, struct outbox *o, const struct catal
         p->form = form;
         p->number = f.number;
         p->seq = f.seq;
-        p->folded += f.folded;
+        p->pending += (uint32_t)f.pending;
         fold_close(&f);
-        return code;
-}
-
-/* Of the reports in the page, those that will get a number at HQ. */
-static int page_pending(const struct ledger_page *p, struct outbox *o, uint32_t *pending, struct err *e)
-{
-        struct outbox_heap h;
-        int code = outbox_heap(o, p->form, &h, e);
-        *pending = code == 0 && p->folded > h.reports ? (uint32_t)(p->folded - h.reports) : 0;
         return code;
 }
 
@@ -170,10 +162,7 @@ int ledger_read(struct ledger *l, struct outbox *o, const struct catalog *c, uin
         code = page_fold(page, o, c, dataset, form, e);
         if (code == 0 && !standing_copy(s, &page->stands))
                 code = err_set(e, E_MEM, "out of memory");
-        uint32_t pending = 0;
-        if (code == 0)
-                code = page_pending(page, o, &pending, e);
-        *revision += pending;
+        *revision += page->pending;
         if (code < 0)
                 page_forget(page);
         return code;
@@ -242,24 +231,10 @@ int ledger_settle(struct outbox *o, const struct catalog *c, int64_t form, struc
         return code < 0 ? code : 0;
 }
 
-int ledger_due(struct outbox *o, int64_t form, struct err *e)
+int ledger_catch_up(struct outbox *o, const struct catalog *c, struct err *e)
 {
-        struct outbox_heap h;
-        int code = outbox_heap(o, form, &h, e);
-        return code < 0 ? code : h.reports >= LEDGER_HEAP_REPORTS || h.bytes >= LEDGER_HEAP_BYTES;
-}
-
-int ledger_catch_up(struct outbox *o, const struct catalog *c, int64_t now_us, int64_t keep_us, struct err *e)
-{
+        char dataset[CODE_MAX + 1], period[PERIOD_TEXT];
         int64_t form;
-        size_t left = 0;
-        int code, done = 0;
-        while ((code = outbox_overdue(o, now_us, keep_us, left, &form, e)) == 1) {
-                code = settle_form(o, c, form, e);
-                if (code < 0)
-                        return code;
-                done |= code;
-                left += !code;
-        }
-        return code < 0 ? code : done;
+        int code = outbox_unfolded(o, &form, dataset, period, e);
+        return code == 1 ? settle_form(o, c, form, e) : code;
 }

@@ -18,7 +18,7 @@ struct ledger {
                 uint64_t rewritten; /* of the outbox, when it was folded */
                 int64_t number;     /* the last place that was folded in: stream */
                 uint64_t seq;       /* and report */
-                uint64_t folded;    /* reports that were not settled */
+                uint32_t pending;   /* reports that will get a number at HQ */
                 uint64_t used;
                 struct standing stands;
         } pages[LEDGER_FORMS];
@@ -31,19 +31,11 @@ void ledger_close(struct ledger *l);
 int ledger_read(struct ledger *l, struct outbox *o, const struct catalog *c, uint32_t dataset,
                 struct period p, struct standing *s, uint32_t *revision, struct err *e);
 
-/* Settling folds many reports as cheaply as one and rewrites all that stands, so it waits until a heap of
- * accepted reports is worth it, or until they are to be let go (ledger_catch_up). A heap is small enough to
- * be folded on the way by whoever asks for a form that is not remembered. */
-enum { LEDGER_HEAP_REPORTS = 64, LEDGER_HEAP_BYTES = REPORT_BYTES };
-int ledger_due(struct outbox *o, int64_t form, struct err *e); /* 1: the form is to be settled now; 0: no */
-
 /* In a transaction: folds what has been accepted of a form into what is settled, as far as nothing before it
  * still waits for its verdict. What this catalogue cannot read stays until one comes that can. */
 int ledger_settle(struct outbox *o, const struct catalog *c, int64_t form, struct err *e);
 
-/* In a transaction: the same for what outbox_trim could not let go because it was not settled. 1: it may go
- * on now; 0: nothing was settled. */
-int ledger_catch_up(struct outbox *o, const struct catalog *c, int64_t now_us, int64_t keep_us,
-                    struct err *e);
+/* In a transaction: one form that was left so. 1: there was one, and it is settled now; 0: nothing to do. */
+int ledger_catch_up(struct outbox *o, const struct catalog *c, struct err *e);
 
 #endif

@@ -840,7 +840,7 @@ int outbox_keep_verdict(struct outbox *o, struct stream_id stream, const struct 
                         int64_t now_us, int64_t *form, struct err *e)
 {
         PRE(o->writing);
-        o->rewritten += v->verdict != ACCEPTED; /* which changes nothing of what is expected to stand */
+        o->rewritten++;
         int64_t number;
         int code = stream_number(o, stream, &number, e);
         if (code <= 0 || v->seq > INT64_MAX)
@@ -1035,16 +1035,15 @@ int outbox_form_names(struct outbox *o, int64_t form, char *dataset, char *perio
         return code;
 }
 
-int outbox_heap(struct outbox *o, int64_t form, struct outbox_heap *h, struct err *e)
+int outbox_unfolded(struct outbox *o, int64_t *form, char *dataset, char *period, struct err *e)
 {
-        sqlite3_stmt *s = statement(o, SQL_HEAP);
-        db_int(s, 1, form);
+        sqlite3_stmt *s = statement(o, SQL_UNFOLDED);
         int code = one_row(o, s, e);
         if (code <= 0)
                 return code;
-        *h = (struct outbox_heap){(uint64_t)sqlite3_column_int64(s, 0), (uint64_t)sqlite3_column_int64(s, 1)};
+        *form = sqlite3_column_int64(s, 0);
         sqlite3_reset(s);
-        return 0;
+        return outbox_form_names(o, *form, dataset, period, e);
 }
 
 /* ---- letting go */
@@ -1179,37 +1178,6 @@ int outbox_trim(struct outbox *o, int64_t now_us, int64_t keep_us, struct err *e
                 more |= code;
         }
         return more;
-}
-
-/* Is this report accepted and not settled? Its form then. */
-static int unsettled_form(struct outbox *o, int64_t stream, uint64_t seq, int64_t *form, struct err *e)
-{
-        sqlite3_stmt *s = statement(o, SQL_TRIM_EACH);
-        db_int(s, 1, stream);
-        db_int(s, 2, (int64_t)seq);
-        int code = one_row(o, s, e);
-        if (code <= 0)
-                return code;
-        *form = sqlite3_column_int64(s, 4);
-        bool unsettled = sqlite3_column_int(s, 5) == OUTBOX_ACCEPTED && sqlite3_column_int(s, 6) == 0;
-        sqlite3_reset(s);
-        return unsettled;
-}
-
-int outbox_overdue(struct outbox *o, int64_t now_us, int64_t keep_us, size_t skip, int64_t *form,
-                   struct err *e)
-{
-        struct due d;
-        int code;
-        for (size_t at = 0; (code = next_due(o, now_us, keep_us, at, &d, e)) == 1; at++) {
-                struct floor floor = {0};
-                code = read_floor(o, d.stream, &floor, e);
-                if (code == 0 && floor.at.seq < d.seq)
-                        code = unsettled_form(o, d.stream, floor.at.seq + 1, form, e);
-                if (code < 0 || (code == 1 && skip-- == 0))
-                        return code;
-        }
-        return code;
 }
 
 /* ---- files whose reports HQ rejected later */

@@ -204,13 +204,9 @@ struct outbox_part {
 int outbox_settle(struct outbox *o, int64_t form, int64_t number, uint64_t seq,
                   const struct outbox_part *parts, size_t n, struct err *e);
 
-/* What has been accepted of a form and is not settled. */
-struct outbox_heap {
-        uint64_t reports, bytes;
-};
-int outbox_heap(struct outbox *o, int64_t form, struct outbox_heap *h, struct err *e);
-
-/* Dataset and period of a form (CODE_MAX + 1, PERIOD_TEXT): 1; 0: there is no such form. */
+/* A form with accepted reports that are not settled: 1, with dataset and period (CODE_MAX + 1, PERIOD_TEXT);
+ * 0: none. */
+int outbox_unfolded(struct outbox *o, int64_t *form, char *dataset, char *period, struct err *e);
 int outbox_form_names(struct outbox *o, int64_t form, char *dataset, char *period, struct err *e);
 
 /* ---- letting go; in a transaction */
@@ -218,11 +214,6 @@ int outbox_form_names(struct outbox *o, int64_t form, char *dataset, char *perio
 /* One small slice of what has had its days: 1: there may be more, 0: no. The newest stream's floor may have
  * moved. */
 int outbox_trim(struct outbox *o, int64_t now_us, int64_t keep_us, struct err *e);
-
-/* Where that came to a report that has had its days and is accepted, but not settled: its form: 1. One report
- * a stream; `skip` of them are passed over. 0: there is none. */
-int outbox_overdue(struct outbox *o, int64_t now_us, int64_t keep_us, size_t skip, int64_t *form,
-                   struct err *e);
 
 /* ---- files whose reports HQ rejected later */
 

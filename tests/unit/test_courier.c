@@ -10,7 +10,6 @@
 #include "collector/courier.h"
 #include "lib/office_catalog.h"
 #include "lib/scratch.h"
-#include "session/payload.h"
 
 #include <sodium.h>
 
@@ -113,23 +112,18 @@ static int end(void **state)
 
 /* ---- the office's own doings */
 
-static void add_bytes(struct post *o, const char *payload, size_t n)
+static void add(struct post *o, const char *payload)
 {
         struct envelope r = {.submitted_at = start_us,
                              .dataset = "gunexp",
                              .period = "2023-09-19",
                              .action = MERGE,
                              .payload = (const uint8_t *)payload,
-                             .payload_n = n};
+                             .payload_n = strlen(payload)};
         assert_int_equal(outbox_begin(&o->outbox, &o->e), 0);
         assert_int_equal(outbox_add(&o->outbox, &r, &(struct outbox_extra){.rows = 1}, &o->e), 0);
         assert_int_equal(outbox_commit(&o->outbox, &o->e), 0);
         courier_grew(&o->courier, o->now);
-}
-
-static void add(struct post *o, const char *payload)
-{
-        add_bytes(o, payload, strlen(payload));
 }
 
 static int refuse(void *unused)
@@ -431,62 +425,6 @@ static void lets_go_of_what_had_its_days(void **state)
         assert_string_equal(o->trouble, "");
 }
 
-/* A figure that the office's catalogue can read. */
-static struct text figure(const struct catalog *c)
-{
-        struct text t = {0};
-        struct fact fact = {.region = (uint32_t)catalog_region_code(c, "150203"),
-                            .indicator = c->datasets[catalog_dataset(c, "gunexp")].indicators[0],
-                            .value = 7};
-        payload_write(c, &(struct report){.action = MERGE, .facts = &fact, .n = 1}, &t);
-        return t;
-}
-
-static uint64_t waits_to_be_settled(struct post *o)
-{
-        int64_t form;
-        uint32_t revision;
-        struct outbox_heap h;
-        assert_int_equal(outbox_form(&o->outbox, "gunexp", "2023-09-19", &form, &revision, &o->e), 0);
-        assert_int_equal(outbox_heap(&o->outbox, form, &h, &o->e), 0);
-        return h.reports;
-}
-
-static void settles_what_is_accepted_by_the_heap(void **state)
-{
-        struct post *o = *state;
-        o->catalog = office_catalog();
-        courier_use_catalog(&o->courier, o->catalog, o->now);
-        struct text payload = figure(o->catalog);
-        open_talk(o);
-        for (int i = 1; i < LEDGER_HEAP_REPORTS; i++)
-                add_bytes(o, payload.v, payload.n);
-        says_mark(o, LEDGER_HEAP_REPORTS - 1);
-        for (int i = 1; i < LEDGER_HEAP_REPORTS; i++)
-                says_accepted(o, (uint64_t)i);
-        assert_int_equal(waits_to_be_settled(o), LEDGER_HEAP_REPORTS - 1);
-        add_bytes(o, payload.v, payload.n);
-        says_mark(o, LEDGER_HEAP_REPORTS);
-        says_accepted(o, LEDGER_HEAP_REPORTS);
-        assert_int_equal(waits_to_be_settled(o), 0);
-
-        /* What never makes a heap is settled when its days have passed, and goes. */
-        add_bytes(o, payload.v, payload.n);
-        says_mark(o, LEDGER_HEAP_REPORTS + 1);
-        says_accepted(o, LEDGER_HEAP_REPORTS + 1);
-        assert_int_equal(waits_to_be_settled(o), 1);
-        o->now.clock_us += 1000000;
-        struct wire_mark later = mark(o, LEDGER_HEAP_REPORTS + 1);
-        later.clock_us = o->now.clock_us;
-        says(o, &(struct wire_message){.kind = WIRE_MARK, .mark = later});
-        while (courier_trim(&o->courier, 0, o->now))
-                ;
-        assert_int_equal(waits_to_be_settled(o), 0);
-        assert_int_equal(o->outbox.now.floor.seq, LEDGER_HEAP_REPORTS + 1);
-        assert_string_equal(o->trouble, "");
-        text_close(&payload);
-}
-
 static void says_piece(struct post *o, const struct wire_catalog_ask *ask, const struct text *pack)
 {
         size_t half = pack->n / 2 + 1, left = pack->n - ask->offset;
@@ -578,7 +516,6 @@ int main(void)
             cmocka_unit_test_setup_teardown(takes_over_when_all_is_safe, begin, end),
             cmocka_unit_test_setup_teardown(older_streams_come_first, begin, end),
             cmocka_unit_test_setup_teardown(lets_go_of_what_had_its_days, begin, end),
-            cmocka_unit_test_setup_teardown(settles_what_is_accepted_by_the_heap, begin, end),
             cmocka_unit_test_setup_teardown(keeps_hqs_catalogue, begin, end),
             cmocka_unit_test_setup_teardown(an_unreadable_catalogue_is_asked_for_once, begin, end),
             cmocka_unit_test_setup_teardown(what_cannot_be_read_is_dropped, begin, end),

@@ -88,26 +88,14 @@ static void take(struct fixture *f, struct parcel_input input, const char *want)
         parcel_close(&t);
 }
 
-static int64_t judge(struct fixture *f, uint64_t seq, enum verdict v, uint32_t revision)
+static void verdict(struct fixture *f, uint64_t seq, enum verdict v, uint32_t revision)
 {
         struct wire_verdict w = {.seq = seq, .verdict = v, .revision = revision};
         int64_t form;
         assert_int_equal(outbox_begin(&f->o, &f->e), 0);
         assert_int_equal(outbox_keep_verdict(&f->o, f->o.now.stream, &w, now_us, &form, &f->e), 1);
-        assert_int_equal(outbox_commit(&f->o, &f->e), 0);
-        return form;
-}
-
-static void settle(struct fixture *f, int64_t form)
-{
-        assert_int_equal(outbox_begin(&f->o, &f->e), 0);
         assert_int_equal(ledger_settle(&f->o, f->book.catalog, form, &f->e), 0);
         assert_int_equal(outbox_commit(&f->o, &f->e), 0);
-}
-
-static void verdict(struct fixture *f, uint64_t seq, enum verdict v, uint32_t revision)
-{
-        settle(f, judge(f, seq, v, revision));
 }
 
 /* "150203 firearms_seized 3; …" in the order of facts. */
@@ -160,16 +148,6 @@ static void receipts(void **state)
         stands(f, "");
 }
 
-static void heap_is(struct fixture *f, uint64_t want)
-{
-        struct outbox_heap heap;
-        int64_t form;
-        uint32_t revision;
-        assert_int_equal(outbox_form(&f->o, "gunexp", "2023-09-19", &form, &revision, &f->e), 0);
-        assert_int_equal(outbox_heap(&f->o, form, &heap, &f->e), 0);
-        assert_int_equal(heap.reports, want);
-}
-
 /* What stands is the same before and after the verdicts, in whatever order they come, and without what was
  * rejected. */
 static void folds_with_verdicts(void **state)
@@ -199,31 +177,9 @@ static void folds_with_verdicts(void **state)
         stands(f, "150203 firearms_seized 20; 150221 firearms_seized 1");
         verdict(f, 3, ACCEPTED, 3);
         stands(f, "150203 firearms_seized 20; 150221 firearms_seized 1");
-        heap_is(f, 0);
-}
-
-static void settling_waits_for_a_heap(void **state)
-{
-        struct fixture *f = *state;
-        struct parcel_input in = csv("region,indicator,value\n150203,firearms_seized,1\n");
-        char want[256];
-        int64_t form = 0;
-        in.hints.action = "add";
-        for (uint32_t i = 1; i <= LEDGER_HEAP_REPORTS; i++) {
-                snprintf(want, sizeof want,
-                         "\"seq\":%u,\"dataset\":\"gunexp\",\"period\":\"2023-09-19\",\"action\":\"add\","
-                         "\"revision\":%u,\"rows\":1,\"withdrawn\":0}]}",
-                         i, i);
-                take(f, in, want);
-                form = judge(f, i, ACCEPTED, i);
-                heap_is(f, i);
-                assert_int_equal(ledger_due(&f->o, form, &f->e), i == LEDGER_HEAP_REPORTS);
-        }
-        snprintf(want, sizeof want, "150203 firearms_seized %d", LEDGER_HEAP_REPORTS);
-        stands(f, want);
-        settle(f, form);
-        heap_is(f, 0);
-        stands(f, want);
+        int64_t form;
+        char dataset[CODE_MAX + 1], period[PERIOD_TEXT];
+        assert_int_equal(outbox_unfolded(&f->o, &form, dataset, period, &f->e), 0);
 }
 
 static void judges_what_would_stand(void **state)
@@ -329,7 +285,6 @@ int main(void)
         const struct CMUnitTest tests[] = {
             CASE(receipts),
             CASE(folds_with_verdicts),
-            CASE(settling_waits_for_a_heap),
             CASE(judges_what_would_stand),
             CASE(guards_what_is_not_mentioned),
             CASE(the_quota),

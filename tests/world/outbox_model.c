@@ -1172,7 +1172,7 @@ int outbox_keep_verdict(struct outbox *o, struct stream_id stream, const struct 
             [ACCEPTED] = OUTBOX_ACCEPTED, [SUPERSEDED] = OUTBOX_SUPERSEDED, [REJECTED] = OUTBOX_REJECTED};
         PRE(o->writing);
         (void)now_us, (void)e;
-        o->rewritten += v->verdict != ACCEPTED;
+        o->rewritten++;
         struct file *f = file_of(o);
         int64_t number = stream_number(f, stream);
         size_t at;
@@ -1377,25 +1377,21 @@ int outbox_form_names(struct outbox *o, int64_t form, char *dataset, char *perio
         return 1;
 }
 
-static bool is_unfolded(const struct report_row *r)
-{
-        return !r->gone && r->state == OUTBOX_ACCEPTED && !r->settled;
-}
-
-int outbox_heap(struct outbox *o, int64_t form, struct outbox_heap *h, struct err *e)
+int outbox_unfolded(struct outbox *o, int64_t *form, char *dataset, char *period, struct err *e)
 {
         if (o->db.broken)
                 return refused_broken(o, e);
         const struct file *f = file_of(o);
-        *h = (struct outbox_heap){0};
+        int64_t least = 0;
         for (size_t i = 0; i < f->tables[REPORTS].n; i++) {
                 const struct report_row *r = report_row(f, i);
-                if (r->form != form || !is_unfolded(r))
-                        continue;
-                h->reports++;
-                h->bytes += blob_n(r->payload);
+                if (!r->gone && r->state == OUTBOX_ACCEPTED && !r->settled && (!least || r->form < least))
+                        least = r->form;
         }
-        return 0;
+        if (!least)
+                return 0;
+        *form = least;
+        return outbox_form_names(o, least, dataset, period, e);
 }
 
 /* ---- letting go */
@@ -1465,18 +1461,13 @@ static void forget_acks(struct file *f, int64_t number, uint64_t seq)
         }
 }
 
-static const struct outbox_now *stream_now(const struct outbox *o, int64_t number)
-{
-        if (number == o->now.number)
-                return &o->now;
-        return number == o->older.number ? &o->older : &stream_row(file_of(o), number)->now;
-}
-
 /* true: the slice was used up, more may be due. */
 static bool trim_stream(struct outbox *o, const struct due *d)
 {
         struct file *f = file_of(o);
-        const struct outbox_now *n = stream_now(o, d->number);
+        const struct outbox_now *n = d->number == o->now.number     ? &o->now
+                                     : d->number == o->older.number ? &o->older
+                                                                    : &stream_row(f, d->number)->now;
         struct floor floor = {n->floor, n->floor_bytes};
         size_t gone = 0;
         while (gone < TRIM_SLICE && floor.at.seq < d->seq && trim_one(f, d->number, &floor))
@@ -1565,24 +1556,6 @@ int outbox_trim(struct outbox *o, int64_t now_us, int64_t keep_us, struct err *e
         bool requests = trim_rows(file_of(o), REQUESTS, now_us - keep_us);
         bool files = trim_rows(file_of(o), FILES, now_us - keep_us);
         return requests || files;
-}
-
-int outbox_overdue(struct outbox *o, int64_t now_us, int64_t keep_us, size_t skip, int64_t *form,
-                   struct err *e)
-{
-        if (o->db.broken)
-                return refused_broken(o, e);
-        const struct file *f = file_of(o);
-        struct due d;
-        for (size_t nth = 0, at; next_due(o, now_us, keep_us, nth, &d); nth++) {
-                uint64_t floor = stream_now(o, d.number)->floor.seq;
-                if (floor >= d.seq || !report_find(f, d.number, floor + 1, &at) ||
-                    !is_unfolded(report_row(f, at)) || skip-- > 0)
-                        continue;
-                *form = report_row(f, at)->form;
-                return 1;
-        }
-        return 0;
 }
 
 /* ---- files whose reports HQ rejected later */

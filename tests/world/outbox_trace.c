@@ -493,20 +493,16 @@ static void ask_form(struct run *t)
         printf("  names -> %d %s %s\n", code, dataset, period);
         code = outbox_settled(&t->o, form, print_part, &more, &t->e);
         printf("  settled -> %d\n", code);
-        struct outbox_heap heap = {0};
-        code = outbox_heap(&t->o, form, &heap, &t->e);
-        printf("  heap -> %d %" PRIu64 " %" PRIu64 "\n", code, heap.reports, heap.bytes);
         code = outbox_unsettled(&t->o, form, number, number ? any_seq(t) : 0, print_report, &most, &t->e);
         printf("  unsettled -> %d\n", code);
 }
 
-static void ask_overdue(struct run *t)
+static void ask_unfolded(struct run *t)
 {
-        int64_t form;
-        int code;
-        for (size_t skip = 0; (code = outbox_overdue(&t->o, t->now_us, 0, skip, &form, &t->e)) == 1; skip++)
-                printf("  overdue %" PRId64 "\n", form);
-        printf("  overdue -> %d\n", code);
+        int64_t form = 0;
+        char dataset[CODE_MAX + 1] = "", period[PERIOD_TEXT] = "";
+        int code = outbox_unfolded(&t->o, &form, dataset, period, &t->e);
+        printf("  unfolded -> %d %" PRId64 " %s %s\n", code, form, dataset, period);
 }
 
 static void ask_untold(struct run *t)
@@ -551,9 +547,9 @@ static void ask_start(struct run *t)
 
 static void ask_something(struct run *t)
 {
-        static void (*const questions[])(struct run * t) = {ask_list,    ask_batch,  ask_hash,    ask_wanted,
-                                                            ask_request, ask_file,   ask_catalog, ask_form,
-                                                            ask_overdue, ask_untold, ask_start,   ask_older};
+        static void (*const questions[])(struct run * t) = {ask_list,     ask_batch,  ask_hash,    ask_wanted,
+                                                            ask_request,  ask_file,   ask_catalog, ask_form,
+                                                            ask_unfolded, ask_untold, ask_start,   ask_older};
         questions[dice(t, sizeof questions / sizeof *questions)](t);
 }
 
@@ -562,7 +558,7 @@ static void ask_everything(struct run *t)
         ask_all(t);
         ask_wanted(t);
         ask_catalog(t);
-        ask_overdue(t);
+        ask_unfolded(t);
         ask_untold(t);
         ask_form(t);
         print_now(&t->o);
