@@ -51,6 +51,7 @@ open_bytes() { metric aggregator sumu_open_periods_bytes; }
 
 timed fill
 history="history_days=$days history_s=$(per "$took_ms" 1000) history_rss_aggregator_mib=$(rss_mib aggregator) history_open_bytes=$(open_bytes)"
+FLOW_PATIENCE=$((FLOW_PATIENCE + CELLS / 10000)) # SQL's rows of a long history take their time
 [ "${EXPANSION:-1}" = 0 ] || await expanded
 
 offices rows="$rows" reports="$(reports_of "${LOAD:-600000}" "$rows")" window="${WINDOW:-32}"
